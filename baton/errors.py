@@ -1,0 +1,190 @@
+"""Every error that Baton raises on purpose; each writes its own message from facts."""
+
+from collections.abc import Collection, Iterable
+
+
+class BatonError(Exception):
+    """The base of all errors that Baton raises on purpose."""
+
+
+class InvalidJob(BatonError):
+    """A job that can't be inserted: an option out of range, or arguments that don't fit."""
+
+
+class InvalidArguments(InvalidJob):
+    """Arguments that don't fit the signature of the worker, or can't be stored as JSON."""
+
+    def __init__(self, worker: str, problems: Iterable[str]) -> None:
+        self.worker = worker
+        self.problems = tuple(problems)
+        super().__init__(f"arguments of {worker} don't fit: {'; '.join(self.problems)}")
+
+
+class TooLarge(InvalidJob):
+    """A document that is larger than the configured limit."""
+
+    def __init__(self, what: str, size: int, limit: int, setting: str) -> None:
+        self.size = size
+        self.limit = limit
+        super().__init__(
+            f"{what} take {size:,} bytes as JSON and the limit is {limit:,}; keep large data "
+            f"elsewhere and pass a reference, or raise {setting}"
+        )
+
+
+class InvalidResult(BatonError):
+    """A value that a step returned and that can't be stored."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"the result can't be stored: {reason}")
+
+
+class UnknownWorker(BatonError):
+    """A job names a worker that this process did not register."""
+
+    def __init__(self, name: str, known: Collection[str]) -> None:
+        knows = ", ".join(sorted(known)) or "none; name the module with --app"
+        super().__init__(f"no worker named {name!r}; this process knows {knows}")
+        self.name = name
+
+
+class DuplicateWorker(BatonError):
+    """Two workers want the same name."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(
+            f"a worker named {name!r} is registered already; give one of them another name="
+        )
+        self.name = name
+
+
+class InvalidWorker(BatonError):
+    """A function or class that can't be a worker."""
+
+
+class InvalidWorkflow(BatonError):
+    """A workflow that can't be inserted."""
+
+
+class DuplicateStep(InvalidWorkflow):
+    """Two steps of a workflow want the same name."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"the workflow already has a step named {name!r}")
+        self.name = name
+
+
+class UnknownDependency(InvalidWorkflow):
+    """A step waits for a step that is not in the workflow."""
+
+    def __init__(self, step: str, dependency: str) -> None:
+        super().__init__(
+            f"step {step!r} depends on {dependency!r}, which is not a step of the workflow"
+        )
+        self.step = step
+        self.dependency = dependency
+
+
+class CyclicWorkflow(InvalidWorkflow):
+    """Steps wait for each other in a circle."""
+
+    def __init__(self, cycle: Iterable[str]) -> None:
+        self.cycle = tuple(cycle)
+        super().__init__(f"the steps wait for each other in a circle: {' -> '.join(self.cycle)}")
+
+
+class DuplicateWorkflow(BatonError):
+    """A workflow with this id exists already."""
+
+    def __init__(self, workflow_id: object) -> None:
+        super().__init__(f"a workflow with the id {workflow_id} exists already")
+        self.workflow_id = workflow_id
+
+
+class NotADependency(BatonError):
+    """A step asks for the result of a step that it does not depend on."""
+
+    def __init__(self, step: str, asked: str, deps: Collection[str]) -> None:
+        has = ", ".join(deps) or "none"
+        super().__init__(
+            f"{asked!r} is not a dependency of {step!r}, whose dependencies are: {has}; "
+            f"declare it in deps to read its result"
+        )
+        self.step = step
+        self.asked = asked
+
+
+class NotAStep(BatonError):
+    """A plain job asks for the results of dependencies."""
+
+    def __init__(self, worker: str) -> None:
+        super().__init__(f"this job of {worker} is not a step of a workflow and has no results")
+
+
+class NotFound(BatonError):
+    """A job or workflow that does not exist."""
+
+    def __init__(self, what: str, key: object) -> None:
+        super().__init__(f"there is no {what} {key}")
+        self.key = key
+
+
+class ConfigurationError(BatonError):
+    """A setting that can't be used."""
+
+
+class DatabaseError(BatonError):
+    """The database refused, failed or could not be reached; the driver's error is the cause."""
+
+
+class DatabaseUnavailable(DatabaseError):
+    """There is no connection to the database, or it was lost."""
+
+
+class StatementConflict(DatabaseError):
+    """A deadlock or a serialization failure: the transaction was undone and may be tried again."""
+
+
+class InvalidData(DatabaseError):
+    """The database refused a value."""
+
+
+class SchemaMissing(DatabaseError):
+    """The database has no Baton schema."""
+
+    def __init__(self, schema: str) -> None:
+        super().__init__(
+            f'the database has no Baton tables in schema "{schema}"; run: '
+            f"baton migrate{'' if schema == 'baton' else f' --schema {schema}'}"
+        )
+
+
+class SchemaOutdated(DatabaseError):
+    """The schema is older than this Baton needs."""
+
+    def __init__(self, schema: str, found: int, needed: int) -> None:
+        super().__init__(
+            f'the schema "{schema}" is at migration {found} and this Baton needs {needed}; run: '
+            f"baton migrate{'' if schema == 'baton' else f' --schema {schema}'}"
+        )
+
+
+class SchemaTooNew(DatabaseError):
+    """The schema was made by a newer Baton."""
+
+    def __init__(self, schema: str, found: int, known: int) -> None:
+        super().__init__(
+            f'the schema "{schema}" is at migration {found} and this Baton knows only {known}; '
+            f"run: pip install --upgrade baton"
+        )
+
+
+class MigrationChanged(DatabaseError):
+    """An applied migration differs from the one that this Baton ships."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(
+            f"migration {name} was applied with other contents than this Baton ships; "
+            f"restore the installed package, or migrate with the version that applied it"
+        )
+        self.name = name

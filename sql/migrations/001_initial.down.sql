@@ -1,0 +1,7 @@
+-- Drops everything that 001_initial.sql made, and every job with it.
+
+drop view baton.workflow_nodes, baton.unmet_dependencies;
+drop table baton.jobs, baton.workflows, baton.workflow_steps, baton.workflow_edges, baton.workflow_releases,
+  baton.workflow_completions, baton.workflow_step_stats, baton.workflow_debug_logs, baton.leases,
+  baton.queues, baton.crons, baton.duties;
+drop type baton.job_state, baton.workflow_state;

@@ -1,0 +1,368 @@
+-- The whole of Baton's data model.
+--
+-- jobs is the queue. A workflow is a row of workflows, one node per step (the job's id is the node's
+-- id) and one edge per dependency. A worker process holds a lease; a claim writes the lease and a
+-- larger epoch into the job, and only an acknowledgement that names both is accepted.
+--
+-- Indexes are partial and few: a transition pays for every index entry it makes.
+
+create type baton.job_state as enum (
+  'available', 'scheduled', 'suspended', 'executing',
+  'retryable', 'completed', 'discarded', 'cancelled'
+);
+
+create type baton.workflow_state as enum ('executing', 'completed', 'failed');
+
+create table baton.jobs (
+  id bigint generated always as identity primary key,
+  state baton.job_state not null default 'available',
+  queue text not null default 'default'
+    constraint jobs_queue_not_blank check (btrim(queue) <> ''),
+  worker text not null
+    constraint jobs_worker_not_blank check (btrim(worker) <> ''),
+  args jsonb not null default '{}',
+  meta jsonb not null default '{}'
+    constraint jobs_meta_is_object check (jsonb_typeof(meta) = 'object'),
+  tags text[] not null default '{}',
+  priority smallint not null default 0
+    constraint jobs_priority_range check (priority between 0 and 9),
+  attempt smallint not null default 0
+    constraint jobs_attempt_range check (attempt >= 0),
+  max_attempts smallint not null default 20
+    constraint jobs_max_attempts_range check (max_attempts > 0),
+  errors jsonb not null default '[]'
+    constraint jobs_errors_is_array check (jsonb_typeof(errors) = 'array'),
+  attempted_by bigint,
+  epoch bigint not null default 0,
+  inserted_at timestamptz not null default now(),
+  scheduled_at timestamptz not null default now(),
+  attempted_at timestamptz,
+  completed_at timestamptz,
+  discarded_at timestamptz,
+  cancelled_at timestamptz,
+  unique_key text,
+  unique_states baton.job_state[]
+) with (
+  fillfactor = 90,
+  autovacuum_vacuum_scale_factor = 0.02,
+  autovacuum_vacuum_insert_scale_factor = 0.05,
+  autovacuum_analyze_scale_factor = 0.05,
+  autovacuum_vacuum_cost_delay = 0
+);
+
+-- What a fetch reads, in the order in which it runs jobs.
+create index jobs_available on baton.jobs (queue, priority, scheduled_at, id)
+  where state = 'available';
+-- What the stager reads.
+create index jobs_due on baton.jobs (scheduled_at, id)
+  where state in ('scheduled', 'retryable');
+-- What a rescue reads.
+create index jobs_executing on baton.jobs (attempted_by, id)
+  where state = 'executing';
+create unique index jobs_unique on baton.jobs (unique_key)
+  where unique_key is not null and state = any (unique_states);
+
+comment on table baton.jobs is 'One row per job; the queue itself.';
+comment on column baton.jobs.id is 'Grows with insertion; the last tie-breaker of the order in which jobs run.';
+comment on column baton.jobs.state is 'available: may run now; scheduled: waits for scheduled_at; suspended: a step whose dependencies are not all done; executing: a worker process runs it; retryable: failed, runs again at scheduled_at; completed, discarded (attempts used up or given up) and cancelled are final.';
+comment on column baton.jobs.queue is 'The queue whose worker processes run this job.';
+comment on column baton.jobs.worker is 'The registered name of the code that performs the job.';
+comment on column baton.jobs.args is 'Arguments of the worker, a JSON object.';
+comment on column baton.jobs.meta is 'Bookkeeping, a JSON object; steps of a workflow carry workflow_id, workflow_name (of the step) and workflow_label.';
+comment on column baton.jobs.tags is 'Free labels to filter by.';
+comment on column baton.jobs.priority is '0 runs first, 9 last.';
+comment on column baton.jobs.attempt is 'How many attempts were started and not given back.';
+comment on column baton.jobs.max_attempts is 'A failure of this attempt discards the job.';
+comment on column baton.jobs.errors is 'One object per failed attempt: attempt, at, kind, message, traceback.';
+comment on column baton.jobs.attempted_by is 'The lease of the process that runs it, or ran it last.';
+comment on column baton.jobs.epoch is 'Grows with each claim; with attempted_by it fences late acknowledgements.';
+comment on column baton.jobs.inserted_at is 'When the job was inserted.';
+comment on column baton.jobs.scheduled_at is 'Not to be started before this time.';
+comment on column baton.jobs.attempted_at is 'When the newest attempt was claimed.';
+comment on column baton.jobs.completed_at is 'When it completed.';
+comment on column baton.jobs.discarded_at is 'When it was discarded.';
+comment on column baton.jobs.cancelled_at is 'When it was cancelled.';
+comment on column baton.jobs.unique_key is 'Jobs with the same key exclude each other while in one of unique_states.';
+comment on column baton.jobs.unique_states is 'The states in which unique_key excludes others.';
+
+create table baton.workflows (
+  id uuid primary key default gen_random_uuid(),
+  name text,
+  state baton.workflow_state not null default 'executing',
+  inserted_at timestamptz not null default now(),
+  finished_at timestamptz,
+  meta jsonb not null default '{}'
+);
+create index workflows_newest on baton.workflows (inserted_at desc, id);
+
+comment on table baton.workflows is 'One row per workflow.';
+comment on column baton.workflows.id is 'Identifies the workflow; chosen by the program or drawn at random.';
+comment on column baton.workflows.name is 'What people call it; the label in events.';
+comment on column baton.workflows.state is 'executing until every step is final; then completed, or failed when a step was discarded or cancelled.';
+comment on column baton.workflows.inserted_at is 'When the workflow was inserted.';
+comment on column baton.workflows.finished_at is 'When its last step was settled.';
+comment on column baton.workflows.meta is 'Free bookkeeping, a JSON object.';
+
+-- The durable part of a step. It is written when the step is inserted and when it ends, so a step
+-- costs two writes here and not one per transition; the view workflow_nodes shows it together with
+-- its job. Full indexes and room on the page let the second write be a heap-only one.
+create table baton.workflow_steps (
+  job_id bigint primary key,
+  workflow_id uuid not null,
+  step_name text not null
+    constraint workflow_steps_name_not_blank check (btrim(step_name) <> ''),
+  deps text[] not null default '{}',
+  ignore_cancelled boolean not null default false,
+  ignore_discarded boolean not null default false,
+  outcome baton.job_state
+    constraint workflow_steps_outcome_is_final check (outcome in ('completed', 'discarded', 'cancelled')),
+  cause text,
+  result jsonb,
+  inserted_at timestamptz not null default now(),
+  finished_at timestamptz,
+  constraint workflow_steps_unique_name unique (workflow_id, step_name)
+) with (fillfactor = 70, autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_cost_delay = 0);
+-- "Has this workflow an open step?" looks at the newest first: steps are inserted in topological
+-- order, so one probe answers for most workflows at most times.
+create index workflow_steps_newest on baton.workflow_steps (workflow_id, job_id desc);
+
+comment on table baton.workflow_steps is 'The durable part of each step of a workflow: it outlives its job, and the gate of its dependents reads it. People read the view workflow_nodes.';
+comment on column baton.workflow_steps.job_id is 'The job that performs the step.';
+comment on column baton.workflow_steps.workflow_id is 'The workflow it belongs to.';
+comment on column baton.workflow_steps.step_name is 'Its name, unique in the workflow.';
+comment on column baton.workflow_steps.deps is 'Names of the steps that it waits for.';
+comment on column baton.workflow_steps.ignore_cancelled is 'Whether a cancelled dependency counts as done.';
+comment on column baton.workflow_steps.ignore_discarded is 'Whether a discarded dependency counts as done.';
+comment on column baton.workflow_steps.outcome is 'How it ended; null while it is open.';
+comment on column baton.workflow_steps.cause is 'Why it was cancelled or discarded.';
+comment on column baton.workflow_steps.result is 'What it returned; null when it returned nothing.';
+comment on column baton.workflow_steps.inserted_at is 'When the step was inserted.';
+comment on column baton.workflow_steps.finished_at is 'When it ended.';
+
+create table baton.workflow_edges (
+  parent_id bigint not null,
+  child_id bigint not null,
+  primary key (parent_id, child_id)
+);
+create index workflow_edges_parents on baton.workflow_edges (child_id, parent_id desc);
+
+comment on table baton.workflow_edges is 'One row per dependency: the engine walks it in both directions.';
+comment on column baton.workflow_edges.parent_id is 'The job of the dependency.';
+comment on column baton.workflow_edges.child_id is 'The job of the dependent, which waits for the parent.';
+
+-- The promise to look at the dependents of what just ended. It commits with the ending and is
+-- deleted by the transaction that looks; what a crash leaves here the sweep picks up.
+create table baton.workflow_releases (
+  id bigint generated always as identity primary key,
+  job_ids bigint[] not null,
+  inserted_at timestamptz not null default now()
+) with (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 1000, autovacuum_vacuum_cost_delay = 0);
+
+comment on table baton.workflow_releases is 'Batches of ended steps whose dependents were not looked at yet; empty but for a moment after each batch.';
+comment on column baton.workflow_releases.id is 'Grows with insertion.';
+comment on column baton.workflow_releases.job_ids is 'The jobs of the steps that ended or whose dependencies changed.';
+comment on column baton.workflow_releases.inserted_at is 'When they did; the sweep leaves young rows to the process that wrote them.';
+
+create table baton.workflow_completions (
+  workflow_id uuid primary key,
+  outcome baton.workflow_state not null,
+  failed_steps text[] not null default '{}',
+  inserted_at timestamptz not null default now()
+);
+
+comment on table baton.workflow_completions is 'One row per finished workflow, inserted exactly once.';
+comment on column baton.workflow_completions.workflow_id is 'The workflow that finished.';
+comment on column baton.workflow_completions.outcome is 'completed, or failed when a step was discarded or cancelled.';
+comment on column baton.workflow_completions.failed_steps is 'Names of the steps that were discarded or cancelled.';
+comment on column baton.workflow_completions.inserted_at is 'When the workflow finished.';
+
+create table baton.workflow_step_stats (
+  job_id bigint not null,
+  attempt smallint not null,
+  workflow_id uuid,
+  step_name text,
+  worker text not null,
+  model text,
+  input_tokens bigint,
+  output_tokens bigint,
+  cached_tokens bigint,
+  reasoning_tokens bigint,
+  cost numeric,
+  duration_ms double precision,
+  inserted_at timestamptz not null default now(),
+  primary key (job_id, attempt)
+);
+
+comment on table baton.workflow_step_stats is 'What each attempt used and cost.';
+comment on column baton.workflow_step_stats.job_id is 'The job.';
+comment on column baton.workflow_step_stats.attempt is 'Which attempt of it.';
+comment on column baton.workflow_step_stats.workflow_id is 'The workflow of the step, null for a plain job.';
+comment on column baton.workflow_step_stats.step_name is 'The name of the step, null for a plain job.';
+comment on column baton.workflow_step_stats.worker is 'The worker that performed it.';
+comment on column baton.workflow_step_stats.model is 'The language model that was called.';
+comment on column baton.workflow_step_stats.input_tokens is 'Tokens sent, cached ones included.';
+comment on column baton.workflow_step_stats.output_tokens is 'Tokens received, reasoning included.';
+comment on column baton.workflow_step_stats.cached_tokens is 'Tokens of the input that were read from a cache.';
+comment on column baton.workflow_step_stats.reasoning_tokens is 'Tokens of the output that were spent on reasoning.';
+comment on column baton.workflow_step_stats.cost is 'In US dollars; null when the price of the model is not known.';
+comment on column baton.workflow_step_stats.duration_ms is 'How long the attempt ran, in milliseconds.';
+comment on column baton.workflow_step_stats.inserted_at is 'When it was recorded.';
+
+create table baton.workflow_debug_logs (
+  id bigint generated always as identity primary key,
+  job_id bigint not null,
+  attempt smallint not null,
+  workflow_id uuid,
+  step_name text,
+  kind text not null,
+  content jsonb not null,
+  inserted_at timestamptz not null default now()
+);
+create index workflow_debug_logs_job on baton.workflow_debug_logs (job_id, id);
+create index workflow_debug_logs_age on baton.workflow_debug_logs (inserted_at);
+
+comment on table baton.workflow_debug_logs is 'Captured requests, responses and contexts of steps that run with debug on.';
+comment on column baton.workflow_debug_logs.id is 'Grows with insertion.';
+comment on column baton.workflow_debug_logs.job_id is 'The job.';
+comment on column baton.workflow_debug_logs.attempt is 'Which attempt of it.';
+comment on column baton.workflow_debug_logs.workflow_id is 'The workflow of the step.';
+comment on column baton.workflow_debug_logs.step_name is 'The name of the step.';
+comment on column baton.workflow_debug_logs.kind is 'What was captured: request, response or context.';
+comment on column baton.workflow_debug_logs.content is 'The captured document.';
+comment on column baton.workflow_debug_logs.inserted_at is 'When it was captured.';
+
+create table baton.leases (
+  id bigint generated always as identity primary key,
+  node text not null,
+  queues jsonb not null default '{}',
+  guarded boolean not null default true,
+  started_at timestamptz not null default now(),
+  renewed_at timestamptz not null default now(),
+  expires_at timestamptz not null
+) with (fillfactor = 50);
+
+comment on table baton.leases is 'One row per live worker process.';
+comment on column baton.leases.id is 'What jobs.attempted_by names.';
+comment on column baton.leases.node is 'Host and process id.';
+comment on column baton.leases.queues is 'Queues that it serves, with how many jobs of each it runs at once.';
+comment on column baton.leases.guarded is 'Whether the process holds an advisory lock for as long as it lives; if so, a free lock means that it is dead.';
+comment on column baton.leases.started_at is 'When the process took the lease.';
+comment on column baton.leases.renewed_at is 'When it was last heard of.';
+comment on column baton.leases.expires_at is 'From then on its jobs are given to others.';
+
+create table baton.queues (
+  name text primary key
+    constraint queues_name_not_blank check (btrim(name) <> ''),
+  paused_at timestamptz,
+  paused_by text,
+  limits jsonb not null default '{}',
+  updated_at timestamptz not null default now()
+);
+
+comment on table baton.queues is 'What outlives a restart about a queue: pause and limits.';
+comment on column baton.queues.name is 'The queue.';
+comment on column baton.queues.paused_at is 'Since when nothing of it is started; null when it runs.';
+comment on column baton.queues.paused_by is 'Who paused it.';
+comment on column baton.queues.limits is 'Limits that hold across processes, a JSON object.';
+comment on column baton.queues.updated_at is 'When this row was last changed.';
+
+create table baton.crons (
+  name text primary key
+    constraint crons_name_not_blank check (btrim(name) <> ''),
+  expression text not null,
+  timezone text not null default 'UTC',
+  worker text not null,
+  args jsonb not null default '{}',
+  options jsonb not null default '{}',
+  paused_at timestamptz,
+  last_tick_at timestamptz,
+  updated_at timestamptz not null default now()
+);
+
+comment on table baton.crons is 'Periodic jobs.';
+comment on column baton.crons.name is 'Identifies the entry.';
+comment on column baton.crons.expression is 'When to insert the job, in cron syntax.';
+comment on column baton.crons.timezone is 'The time zone in which the expression is read.';
+comment on column baton.crons.worker is 'The worker of the inserted jobs.';
+comment on column baton.crons.args is 'The arguments of the inserted jobs.';
+comment on column baton.crons.options is 'Options of the inserted jobs: queue, priority, max_attempts and so on.';
+comment on column baton.crons.paused_at is 'Since when nothing is inserted; null when it runs.';
+comment on column baton.crons.last_tick_at is 'The newest tick whose job was inserted.';
+comment on column baton.crons.updated_at is 'When this row was last changed.';
+
+create table baton.duties (
+  name text primary key,
+  last_run_at timestamptz not null default '-infinity'
+) with (fillfactor = 50);
+insert into baton.duties (name) values ('sweep'), ('rescue');
+
+comment on table baton.duties is 'When each periodic duty last ran; its row lock lets one process at a time do it.';
+comment on column baton.duties.name is 'The duty.';
+comment on column baton.duties.last_run_at is 'When it last ran, whichever process did it.';
+
+-- The gate. A step may run when it has no row here; a row that poisons it cancels it.
+create view baton.unmet_dependencies as
+select
+  edge.child_id,
+  edge.parent_id,
+  parent.step_name as parent_name,
+  parent.outcome as parent_outcome,
+  parent.job_id is null or parent.outcome is not null as poisons
+from baton.workflow_edges as edge
+join baton.workflow_steps as child on child.job_id = edge.child_id
+left join baton.workflow_steps as parent on parent.job_id = edge.parent_id
+where (
+  parent.outcome = 'completed'
+  or parent.outcome = 'cancelled' and child.ignore_cancelled
+  or parent.outcome = 'discarded' and child.ignore_discarded
+) is not true;
+
+comment on view baton.unmet_dependencies is 'Dependencies that keep a step from running.';
+comment on column baton.unmet_dependencies.child_id is 'The step that waits.';
+comment on column baton.unmet_dependencies.parent_id is 'The dependency.';
+comment on column baton.unmet_dependencies.parent_name is 'The name of the dependency; null when its row is gone.';
+comment on column baton.unmet_dependencies.parent_outcome is 'How the dependency ended; null while it is open.';
+comment on column baton.unmet_dependencies.poisons is 'Whether waiting is hopeless: it ended badly, or is gone.';
+
+create view baton.workflow_nodes as
+select
+  workflow.name as workflow,
+  step.step_name,
+  coalesce(step.outcome, job.state)::text as state,
+  step.deps,
+  step.result,
+  coalesce(step.cause, job.errors -> -1 ->> 'message') as error,
+  coalesce(step.finished_at, case when job.state = 'executing' then clock_timestamp() end)
+    - job.attempted_at as duration,
+  job.worker,
+  job.queue,
+  job.attempt,
+  job.attempted_at as started_at,
+  step.finished_at,
+  step.inserted_at,
+  step.ignore_cancelled,
+  step.ignore_discarded,
+  step.job_id,
+  step.workflow_id
+from baton.workflow_steps as step
+left join baton.workflows as workflow on workflow.id = step.workflow_id
+left join baton.jobs as job on job.id = step.job_id;
+
+comment on view baton.workflow_nodes is 'One row per step of every workflow, as it stands now. Add "where workflow_id = …" and "order by job_id".';
+comment on column baton.workflow_nodes.workflow is 'The name of the workflow.';
+comment on column baton.workflow_nodes.step_name is 'The name of the step, unique in its workflow.';
+comment on column baton.workflow_nodes.state is 'suspended: waits for its dependencies; available: may run; executing: runs; scheduled and retryable: run again later; completed, discarded, cancelled: final.';
+comment on column baton.workflow_nodes.deps is 'Names of the steps that it waits for.';
+comment on column baton.workflow_nodes.result is 'What it returned; null when it returned nothing.';
+comment on column baton.workflow_nodes.error is 'The newest error, or why it was cancelled.';
+comment on column baton.workflow_nodes.duration is 'How long the newest attempt took, or has been running.';
+comment on column baton.workflow_nodes.worker is 'The worker that performs it; null when the job was pruned.';
+comment on column baton.workflow_nodes.queue is 'Its queue; null when the job was pruned.';
+comment on column baton.workflow_nodes.attempt is 'How many attempts were started.';
+comment on column baton.workflow_nodes.started_at is 'When the newest attempt was started.';
+comment on column baton.workflow_nodes.finished_at is 'When the step ended.';
+comment on column baton.workflow_nodes.inserted_at is 'When the step was inserted.';
+comment on column baton.workflow_nodes.ignore_cancelled is 'Whether a cancelled dependency counts as done.';
+comment on column baton.workflow_nodes.ignore_discarded is 'Whether a discarded dependency counts as done.';
+comment on column baton.workflow_nodes.job_id is 'Its job in the table jobs.';
+comment on column baton.workflow_nodes.workflow_id is 'Its workflow in the table workflows.';

@@ -1,0 +1,77 @@
+-- Cancels the waiting steps that the end of the given steps has poisoned, the whole closure at once.
+-- Locks the jobs ascending by id and passes over those that somebody else holds: `complete` is then
+-- false and the caller keeps its row of workflow_releases, so that the sweep comes back.
+-- The closure is looked up again after the locks, in a statement of its own: its snapshot sees what
+-- was committed while they were taken.
+create or replace function baton.cancel_poisoned_steps(
+  ids bigint[], out cancelled bigint[], out complete boolean
+)
+language plpgsql
+set enable_seqscan = off set enable_bitmapscan = off set enable_hashjoin = off set enable_mergejoin = off
+as $$
+declare
+  candidates bigint[] := array(select baton.poisoned_steps(ids));
+  locked bigint[];
+begin
+  cancelled := '{}';
+  complete := true;
+  if cardinality(candidates) = 0 then
+    return;
+  end if;
+  locked := array(
+    select job.id from baton.jobs as job
+    where job.id = any (candidates) and job.state = 'suspended'
+    order by job.id
+    for no key update skip locked
+  );
+  complete := cardinality(locked) = cardinality(candidates);
+  with poisoned as (
+    select step.job_id, reason.cause
+    from baton.poisoned_steps(ids) as poisoned (id)
+    join baton.workflow_steps as step on step.job_id = poisoned.id
+    cross join lateral (
+      select format(
+        'dependency %s %s',
+        coalesce(parent.step_name, edge.parent_id::text),
+        case
+          when parent.job_id is null then 'is gone'
+          else 'was ' || coalesce(parent.outcome, 'cancelled')
+        end
+      ) as cause
+      from baton.workflow_edges as edge
+      left join baton.workflow_steps as parent on parent.job_id = edge.parent_id
+      where edge.child_id = step.job_id
+        and (
+          parent.job_id is null
+          or parent.outcome = 'discarded' and not step.ignore_discarded
+          or parent.outcome = 'cancelled' and not step.ignore_cancelled
+          or parent.outcome is null and edge.parent_id = any (candidates)
+        )
+      order by parent.outcome nulls last, edge.parent_id
+      limit 1
+    ) as reason
+    where step.job_id = any (locked)
+  ),
+  ended as (
+    update baton.jobs as job
+    set
+      state = 'cancelled',
+      cancelled_at = now(),
+      errors = job.errors || jsonb_build_object(
+        'attempt', job.attempt, 'at', now(), 'kind', 'cancelled', 'message', poisoned.cause
+      )
+    from poisoned
+    where job.id = poisoned.job_id and job.state = 'suspended'
+    returning job.id
+  ),
+  noted as (
+    update baton.workflow_steps as step
+    set outcome = 'cancelled', cause = poisoned.cause, finished_at = now()
+    from ended
+    join poisoned on poisoned.job_id = ended.id
+    where step.job_id = ended.id
+    returning step.job_id
+  )
+  select coalesce(array_agg(job_id), '{}') into cancelled from noted;
+end
+$$;

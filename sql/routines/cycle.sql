@@ -1,0 +1,85 @@
+-- One cycle of a worker process, in one round trip and one wait for the disk:
+--   A  acknowledge what ended; commit.
+--   B  advance the workflows that A touched, then fetch up to the free capacity of every queue,
+--      including what was just released, as long as the lease is held; tell other processes about released work that was not
+--      taken here; commit without waiting for the disk, since all of it can be done again.
+-- The commit between them is the point: B's snapshots are newer than A, so of two processes that
+-- end the last two dependencies of a step the later one sees both. A procedure, because only a
+-- procedure can commit; it must be called outside a transaction.
+create or replace procedure baton.cycle(
+  lease bigint,
+  ack_ids bigint[],
+  ack_epochs bigint[],
+  ack_states baton.job_state[],
+  ack_delays double precision[],
+  ack_refunds boolean[],
+  ack_errors text[],
+  ack_results text[],
+  ack_steps boolean[],
+  fetch_queues text[],
+  fetch_capacities integer[],
+  out accepted bigint[],
+  out ids bigint[],
+  out epochs bigint[],
+  out queue_names text[],
+  out workers text[],
+  out args text[],
+  out metas text[],
+  out tags text[],
+  out priorities smallint[],
+  out attempts smallint[],
+  out max_attempts smallint[],
+  out errors text[],
+  out inserted_ats timestamptz[],
+  out scheduled_ats timestamptz[],
+  out attempted_ats timestamptz[],
+  out steps text,
+  out results text
+)
+language plpgsql
+as $$
+declare
+  release bigint;
+  ended bigint[];
+  advance record;
+  released bigint[] := '{}';
+begin
+  if cardinality(ack_ids) > 0 then
+    select finish.accepted, finish.release, finish.ended
+    into accepted, release, ended
+    from baton.finish_jobs(
+      lease, ack_ids, ack_epochs, ack_states, ack_delays, ack_refunds, ack_errors, ack_results,
+      ack_steps
+    ) as finish;
+    commit;
+  end if;
+
+  perform set_config('synchronous_commit', 'off', true);
+
+  if release is not null then
+    advance := baton.advance_workflows(ended);
+    released := advance.released;
+    if advance.complete then
+      delete from baton.workflow_releases as kept where kept.id = release;
+    end if;
+  end if;
+
+  if cardinality(fetch_queues) > 0
+    and exists (select from baton.leases as held where held.id = lease and held.expires_at > now())
+  then
+    select fetched.*
+    into
+      ids, epochs, queue_names, workers, args, metas, tags, priorities, attempts, max_attempts,
+      errors, inserted_ats, scheduled_ats, attempted_ats, steps, results
+    from baton.fetch_jobs(lease, fetch_queues, fetch_capacities) as fetched;
+  end if;
+
+  if cardinality(released) > 0 then
+    perform pg_notify('baton.jobs', left_over.queue)
+    from (
+      select distinct job.queue from baton.jobs as job
+      where job.id = any (released) and job.state = 'available'
+    ) as left_over;
+  end if;
+end
+$$;

@@ -1,0 +1,98 @@
+-- Acknowledges a batch of attempts: the half of a cycle that must reach the disk, and the half that
+-- may run inside a user's own transaction. Locks the jobs ascending by id in one statement, then
+-- writes in another; an attempt whose job is no longer executing under this lease and epoch is stale
+-- and is left out of `accepted`. A step's row is written under the lock of its job.
+-- For steps it leaves a row in workflow_releases, which whoever advances the workflows deletes.
+create or replace function baton.finish_jobs(
+  lease bigint,
+  ids bigint[],
+  epochs bigint[],
+  states baton.job_state[],
+  delays double precision[],   -- seconds until a scheduled or retryable job is due
+  refunds boolean[],           -- whether the attempt is given back
+  errors text[],               -- JSON of the error to append, or null
+  results text[],              -- JSON of the result to store, or null
+  steps boolean[],             -- whether the job is a step of a workflow
+  out accepted bigint[],
+  out release bigint,
+  out ended bigint[]
+)
+language plpgsql
+set enable_seqscan = off set enable_bitmapscan = off set enable_hashjoin = off set enable_mergejoin = off
+as $$
+declare
+  told bigint;
+begin
+  perform from baton.jobs as job
+  where job.id = any (ids)
+  order by job.id
+  for no key update;
+
+  with ack as (
+    select *
+    from unnest(ids, epochs, states, delays, refunds, errors, results, steps)
+      as ack (id, epoch, state, delay, refund, error, result, step)
+  ),
+  done as (
+    update baton.jobs as job
+    set
+      state = ack.state,
+      attempt = case when ack.refund then greatest(job.attempt - 1, 0) else job.attempt end,
+      scheduled_at = case
+        when ack.state in ('scheduled', 'retryable')
+          then clock_timestamp() + make_interval(secs => ack.delay)
+        else job.scheduled_at
+      end,
+      completed_at = case when ack.state = 'completed' then clock_timestamp() end,
+      discarded_at = case when ack.state = 'discarded' then clock_timestamp() end,
+      cancelled_at = case when ack.state = 'cancelled' then clock_timestamp() end,
+      errors = case when ack.error is null then job.errors else job.errors || ack.error::jsonb end,
+      meta = case
+        when ack.refund and ack.state in ('scheduled', 'suspended')
+          then job.meta || jsonb_build_object('snoozed', case
+            when jsonb_typeof(job.meta -> 'snoozed') = 'number'
+              then (job.meta -> 'snoozed')::bigint + 1
+            else 1
+          end)
+        else job.meta
+      end
+    from ack
+    where job.id = ack.id
+      and (job.state, job.epoch, job.attempted_by)
+        is not distinct from ('executing', ack.epoch, lease)
+    returning job.id, job.state, job.queue, ack.step, ack.error::jsonb ->> 'message' as cause, ack.result
+  ),
+  noted as (
+    update baton.workflow_steps as step
+    set
+      outcome = done.state,
+      cause = done.cause,
+      result = done.result::jsonb,
+      finished_at = clock_timestamp()
+    from done
+    where step.job_id = done.id
+      and done.step
+      and done.state in ('completed', 'discarded', 'cancelled')
+    returning step.job_id
+  ),
+  owed as (
+    select job_id as id from noted
+    union all
+    select done.id from done where done.step and done.state = 'suspended'
+  ),
+  kept as (
+    insert into baton.workflow_releases (job_ids)
+    select array_agg(owed.id) from owed having count(*) > 0
+    returning id, job_ids
+  )
+  select
+    coalesce((select array_agg(done.id) from done), '{}'),
+    (select kept.id from kept),
+    coalesce((select kept.job_ids from kept), '{}'),
+    (
+      select count(pg_notify('baton.jobs', given_back.queue))
+      from (select distinct done.queue from done where done.state = 'available') as given_back
+    )
+  into accepted, release, ended, told;
+end
+$$;

@@ -1,0 +1,62 @@
+-- Releases the waiting dependents of the given steps whose gate is open, and those of the given
+-- steps that wait themselves. Locks their jobs ascending by id and passes over those that somebody
+-- else holds: `complete` is then false and the caller keeps its row of workflow_releases.
+-- The gate is looked at again in a statement of its own, under the lock and with a new snapshot.
+-- `limit 1` in a scalar subquery, and not `exists`: the planner keeps its order, so a fan-in of
+-- 10,000 is refused by one probe, that of its newest dependency.
+create or replace function baton.release_steps(
+  ids bigint[], out released bigint[], out complete boolean
+)
+language plpgsql
+set enable_seqscan = off set enable_bitmapscan = off set enable_hashjoin = off set enable_mergejoin = off
+as $$
+declare
+  candidates bigint[];
+  locked bigint[];
+begin
+  released := '{}';
+  complete := true;
+  candidates := array(
+    select job.id
+    from (
+      select unnest(ids) as id
+      union
+      select edge.child_id from baton.workflow_edges as edge where edge.parent_id = any (ids)
+    ) as candidate
+    join baton.jobs as job on job.id = candidate.id and job.state = 'suspended'
+    where (
+      select unmet.parent_id from baton.unmet_dependencies as unmet
+      where unmet.child_id = job.id
+      order by unmet.parent_id desc
+      limit 1
+    ) is null
+  );
+  if cardinality(candidates) = 0 then
+    return;
+  end if;
+  locked := array(
+    select job.id from baton.jobs as job
+    where job.id = any (candidates) and job.state = 'suspended'
+    order by job.id
+    for no key update skip locked
+  );
+  complete := cardinality(locked) = cardinality(candidates);
+  with freed as (
+    update baton.jobs as job
+    set state = case
+      when job.scheduled_at > now() then 'scheduled'::baton.job_state
+      else 'available'::baton.job_state
+    end
+    where job.id = any (locked)
+      and job.state = 'suspended'
+      and (
+        select unmet.parent_id from baton.unmet_dependencies as unmet
+        where unmet.child_id = job.id
+        order by unmet.parent_id desc
+        limit 1
+      ) is null
+    returning job.id
+  )
+  select coalesce(array_agg(id), '{}') into released from freed;
+end
+$$;

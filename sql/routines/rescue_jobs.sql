@@ -1,0 +1,98 @@
+-- Takes jobs away from dead processes. A lease is dead when it ran out, or when its process went
+-- silent for `silence` seconds and the advisory lock that it held is free, that is, its connection is
+-- gone. Dead leases are deleted; then every executing job without a lease becomes available, or is
+-- discarded when its attempts are used up. Locks leases, then jobs ascending by id, skipping rows
+-- that others hold; at most `most` jobs a call.
+-- One process at a time does it, no more often than every `pause` seconds: the row of duties is the
+-- lock and the clock.
+create or replace function baton.rescue_jobs(
+  silence double precision, pause double precision, most integer,
+  out leases bigint[], out rescued bigint[], out discarded bigint[]
+)
+language plpgsql
+set enable_seqscan = off set enable_bitmapscan = off set enable_hashjoin = off set enable_mergejoin = off
+as $$
+declare
+  orphans bigint[];
+  told bigint;
+begin
+  leases := '{}';
+  rescued := '{}';
+  discarded := '{}';
+  if not baton.take_duty('rescue', pause) then
+    return;
+  end if;
+
+  with dead as (
+    delete from baton.leases as lease
+    where lease.id = any (array(
+      select silent.id from baton.leases as silent
+      where silent.expires_at < clock_timestamp()
+        or (
+          silent.guarded
+          and silent.renewed_at < clock_timestamp() - make_interval(secs => silence)
+          and pg_try_advisory_xact_lock(hashtext('baton.leases'), (silent.id % 2147483647)::integer)
+        )
+      order by silent.id
+      for update skip locked
+    ))
+    returning lease.id
+  )
+  select coalesce(array_agg(dead.id), '{}') into leases from dead;
+
+  orphans := array(
+    select job.id from baton.jobs as job
+    where job.state = 'executing'
+      and not exists (select from baton.leases as lease where lease.id = job.attempted_by)
+    order by job.id
+    limit most
+    for no key update skip locked
+  );
+  if cardinality(orphans) = 0 then
+    return;
+  end if;
+
+  with freed as (
+    update baton.jobs as job
+    set
+      state = case
+        when job.attempt < job.max_attempts then 'available'::baton.job_state
+        else 'discarded'::baton.job_state
+      end,
+      discarded_at = case when job.attempt < job.max_attempts then null else clock_timestamp() end,
+      errors = job.errors || jsonb_build_object(
+        'attempt', job.attempt,
+        'at', clock_timestamp(),
+        'kind', 'rescued',
+        'message', 'the worker process that ran it died'
+      )
+    where job.id = any (orphans) and job.state = 'executing'
+    returning job.id, job.state, job.queue
+  ),
+  noted as (
+    update baton.workflow_steps as step
+    set
+      outcome = 'discarded',
+      cause = 'the worker process that ran it died',
+      finished_at = clock_timestamp()
+    from freed
+    where step.job_id = freed.id and freed.state = 'discarded'
+    returning step.job_id
+  ),
+  kept as (
+    -- old enough for the very next sweep
+    insert into baton.workflow_releases (job_ids, inserted_at)
+    select array_agg(noted.job_id), '-infinity' from noted having count(*) > 0
+    returning id
+  )
+  select
+    coalesce(array_agg(freed.id) filter (where freed.state = 'available'), '{}'),
+    coalesce(array_agg(freed.id) filter (where freed.state = 'discarded'), '{}'),
+    (
+      select count(pg_notify('baton.jobs', ready.queue))
+      from (select distinct free.queue from freed as free where free.state = 'available') as ready
+    )
+  into rescued, discarded, told
+  from freed;
+end
+$$;
