@@ -1,0 +1,55 @@
+"""The client that ``.insert()`` uses when it is given none.
+
+`baton` sets the makers when it is imported; this module exists so that jobs and workflows, which know
+nothing of databases, can offer ``.insert()``.
+"""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Protocol
+
+from baton.jobs import Job, NewJob
+
+if TYPE_CHECKING:
+    from baton.workflows import Workflow
+
+
+class Inserter(Protocol):
+    """What an asynchronous client can do for ``.insert()``."""
+
+    async def insert(self, job: NewJob, *, conn: Any = None) -> Job: ...
+    async def insert_workflow(self, workflow: "Workflow", *, conn: Any = None) -> Sequence[Job]: ...
+
+
+class SyncInserter(Protocol):
+    """What a synchronous client can do for ``.insert_sync()``."""
+
+    def insert(self, job: NewJob, *, conn: Any = None) -> Job: ...
+    def insert_workflow(self, workflow: "Workflow", *, conn: Any = None) -> Sequence[Job]: ...
+
+
+class Ambient:
+    """Holds the default clients of this process."""
+
+    def __init__(self) -> None:
+        self._client: Inserter | None = None
+        self._sync_client: SyncInserter | None = None
+
+    def use(self, client: Inserter, sync_client: SyncInserter) -> None:
+        """Make these the default clients."""
+        self._client = client
+        self._sync_client = sync_client
+
+    @property
+    def client(self) -> Inserter:
+        if self._client is None:
+            raise RuntimeError("import baton first: it sets the default client")
+        return self._client
+
+    @property
+    def sync_client(self) -> SyncInserter:
+        if self._sync_client is None:
+            raise RuntimeError("import baton first: it sets the default client")
+        return self._sync_client
+
+
+ambient = Ambient()

@@ -1,0 +1,133 @@
+"""The arguments of a worker: checked against its signature when a job is made and before it runs."""
+
+import inspect
+from collections.abc import Callable, Mapping
+from functools import cached_property
+from typing import Any, get_type_hints
+
+from pydantic import PydanticUserError, TypeAdapter, ValidationError
+from pydantic_core import PydanticSerializationError
+
+from baton import documents
+from baton.errors import InvalidArguments, InvalidWorker
+from baton.jobs import Job
+
+_NAMED = {inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY}
+
+
+class Arguments:
+    """Checks and converts the arguments of one worker.
+
+    Args:
+        worker: the worker's name, for messages.
+        function: what is called; its parameters after ``skip`` are the arguments of the job.
+        skip: how many leading parameters are not arguments (``self``).
+
+    Raises:
+        InvalidWorker: the signature can't be written as named JSON values.
+    """
+
+    def __init__(self, worker: str, function: Callable[..., Any], *, skip: int = 0) -> None:
+        self._worker = worker
+        self._function = function
+        parameters = list(inspect.signature(function).parameters.values())[skip:]
+        self.takes_job = bool(parameters) and _is_job(parameters[0])
+        self._parameters = {p.name: p for p in parameters[self.takes_job :]}
+        self._extra = None
+        for name, parameter in list(self._parameters.items()):
+            if parameter.kind is inspect.Parameter.VAR_KEYWORD:
+                self._extra = self._parameters.pop(name)
+            elif parameter.kind not in _NAMED:
+                raise InvalidWorker(
+                    f"{worker} takes {parameter}, but the arguments of a job have names; "
+                    f"declare it as a named parameter"
+                )
+        kept = [*self._parameters.values(), *([self._extra] if self._extra else [])]
+        self._signature = inspect.Signature(kept)
+
+    def bind(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
+        """Check a call and return its arguments as JSON values; defaults are left out.
+
+        Raises:
+            InvalidArguments: it does not fit the signature, or a value is not JSON.
+        """
+        try:
+            bound = self._signature.bind(*args, **kwargs).arguments
+        except TypeError as error:
+            raise InvalidArguments(self._worker, [str(error)]) from None
+        extra = bound.pop(self._extra.name, {}) if self._extra else {}
+        values = {**bound, **extra}
+        checked = self._check(values)
+        problems = []
+        for name, value in checked.items():
+            try:
+                checked[name] = self._dump(name, value)
+                documents.encode(checked[name])
+            except (ValueError, PydanticSerializationError) as error:
+                problems.append(f"{name}: {error}")
+        if problems:
+            raise InvalidArguments(self._worker, problems)
+        return checked
+
+    def load(self, stored: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the arguments to call the worker with, from what stands in the job.
+
+        Raises:
+            InvalidArguments: the worker's signature has changed since, or the row was edited.
+        """
+        if not isinstance(stored, Mapping):
+            raise InvalidArguments(self._worker, ["args is not a JSON object"])
+        problems = [
+            f"{name}: missing"
+            for name, parameter in self._parameters.items()
+            if name not in stored and parameter.default is inspect.Parameter.empty
+        ]
+        if self._extra is None:
+            problems += [f"{name}: unknown" for name in stored if name not in self._parameters]
+        if problems:
+            raise InvalidArguments(self._worker, problems)
+        return self._check(stored)
+
+    def _check(self, values: Mapping[str, Any]) -> dict[str, Any]:
+        checked = {}
+        problems = []
+        for name, value in values.items():
+            adapter = self._adapters.get(name)
+            try:
+                checked[name] = adapter.validate_python(value) if adapter else value
+            except ValidationError as error:
+                problems += [_describe(name, value, detail) for detail in error.errors()]
+        if problems:
+            raise InvalidArguments(self._worker, problems)
+        return checked
+
+    def _dump(self, name: str, value: Any) -> Any:
+        adapter = self._adapters.get(name)
+        return adapter.dump_python(value, mode="json") if adapter else value
+
+    @cached_property
+    def _adapters(self) -> dict[str, TypeAdapter[Any]]:
+        """One adapter per annotated parameter; built late, so that annotations may look forward."""
+        try:
+            hints = get_type_hints(self._function, include_extras=True)
+            return {
+                name: TypeAdapter(hints[name])
+                for name in self._parameters
+                if hints.get(name, Any) is not Any
+            }
+        except (NameError, PydanticUserError) as error:
+            reason = str(error).splitlines()[0]
+            raise InvalidWorker(f"an annotation of {self._worker} can't be used: {reason}") from None
+
+
+def _is_job(parameter: inspect.Parameter) -> bool:
+    hint = parameter.annotation
+    if hint is inspect.Parameter.empty:
+        return parameter.name == "job"
+    return hint is Job or hint in {"Job", "baton.Job"}
+
+
+def _describe(name: str, value: Any, detail: Any) -> str:
+    where = ".".join([name, *map(str, detail["loc"])])
+    shown = repr(value) if not detail["loc"] else repr(detail["input"])
+    return f"{where}: {detail['msg']}, not {shown[:80]}"

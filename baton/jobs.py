@@ -1,0 +1,205 @@
+"""Jobs: what is asked for (`NewJob`) and what stands in the table (`Job`)."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Any
+from uuid import UUID
+
+from baton.documents import check_text
+from baton.errors import InvalidJob, NotADependency, NotAStep
+
+PRIORITIES = range(10)
+MAX_ATTEMPTS_LIMIT = 32_767  # a smallint
+RESERVED_META = frozenset({"workflow_id", "workflow_name", "workflow_label", "workflow_debug"})
+
+
+class State(StrEnum):
+    """The states of a job, Oban's eight."""
+
+    AVAILABLE = "available"
+    SCHEDULED = "scheduled"
+    SUSPENDED = "suspended"
+    EXECUTING = "executing"
+    RETRYABLE = "retryable"
+    COMPLETED = "completed"
+    DISCARDED = "discarded"
+    CANCELLED = "cancelled"
+
+    @property
+    def is_final(self) -> bool:
+        """Whether a job in this state is over."""
+        return self in {State.COMPLETED, State.DISCARDED, State.CANCELLED}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewJob:
+    """A job that is not inserted yet; ``.new()`` of a worker makes it.
+
+    Attributes:
+        worker: the registered name of the worker.
+        args: its arguments, JSON values by name.
+        queue: the queue whose worker processes run it.
+        priority: 0 runs first, 9 last.
+        max_attempts: a failure of this attempt discards the job.
+        tags: labels; trimmed, lowercased and without repetitions.
+        meta: free bookkeeping, a JSON object.
+        scheduled_at: not to be started before this time; it must have a time zone.
+        schedule_in: the same as a delay in seconds after the insert; wins over ``scheduled_at``.
+
+    Raises:
+        InvalidJob: an option is out of range.
+    """
+
+    worker: str
+    args: Mapping[str, Any] = field(default_factory=dict)
+    queue: str = "default"
+    priority: int = 0
+    max_attempts: int = 20
+    tags: Sequence[str] = ()
+    meta: Mapping[str, Any] = field(default_factory=dict)
+    scheduled_at: datetime | None = None
+    schedule_in: float | None = None
+
+    def __post_init__(self) -> None:
+        try:
+            check_text(self.worker, "the worker")
+            check_text(self.queue, "the queue")
+            tags = dict.fromkeys(check_text(str(tag), "a tag").strip().lower() for tag in self.tags)
+        except ValueError as error:
+            raise InvalidJob(str(error)) from None
+        object.__setattr__(self, "tags", tuple(tags))
+        if type(self.priority) is not int or self.priority not in PRIORITIES:
+            raise InvalidJob(f"priority must be from 0 to 9, not {self.priority!r}")
+        if type(self.max_attempts) is not int or not 0 < self.max_attempts <= MAX_ATTEMPTS_LIMIT:
+            raise InvalidJob(
+                f"max_attempts must be from 1 to {MAX_ATTEMPTS_LIMIT:,}, not {self.max_attempts!r}"
+            )
+        if reserved := RESERVED_META & self.meta.keys():
+            raise InvalidJob(f"meta must not set {', '.join(sorted(reserved))}: workflows own them")
+        if self.scheduled_at is not None and self.scheduled_at.tzinfo is None:
+            raise InvalidJob(f"scheduled_at must have a time zone: {self.scheduled_at!r}")
+
+
+def seconds(delay: float | timedelta) -> float:
+    """Return a delay in seconds.
+
+    Raises:
+        ValueError: it is negative or not finite.
+    """
+    number = delay.total_seconds() if isinstance(delay, timedelta) else float(delay)
+    if not 0 <= number < 100 * 365 * 86_400:
+        raise ValueError(f"a delay must be from 0 seconds to 100 years, not {delay!r}")
+    return number
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """What a job knows of the workflow that it is a step of.
+
+    Attributes:
+        workflow_id: the workflow.
+        workflow_label: the workflow's name.
+        name: the step's name.
+        deps: names of its dependencies.
+        results: what they returned, by name; those that returned nothing are missing.
+        stored: whether an earlier attempt stored a result of this step.
+        gate: ``open``, ``waiting`` (for a dependency) or ``poisoned`` (by one).
+        cause: why it waits or is poisoned.
+    """
+
+    workflow_id: UUID
+    workflow_label: str | None
+    name: str
+    deps: tuple[str, ...] = ()
+    results: Mapping[str, Any] = field(default_factory=dict)
+    stored: bool = False
+    gate: str = "open"
+    cause: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """A row of the table ``jobs``, as it was when it was read.
+
+    Attributes:
+        id: identifies the job.
+        state: where it stands.
+        attempt: which attempt this is, from 1; 0 before the first.
+        errors: one mapping per failed attempt: attempt, at, kind, message, traceback.
+        epoch: grows with each claim; fences late acknowledgements.
+        step: its place in a workflow, while a worker performs it; ``None`` for a plain job.
+    """
+
+    id: int
+    state: State
+    queue: str
+    worker: str
+    args: Mapping[str, Any]
+    meta: Mapping[str, Any]
+    tags: tuple[str, ...]
+    priority: int
+    attempt: int
+    max_attempts: int
+    errors: Sequence[Mapping[str, Any]]
+    epoch: int
+    inserted_at: datetime
+    scheduled_at: datetime
+    attempted_at: datetime | None = None
+    completed_at: datetime | None = None
+    discarded_at: datetime | None = None
+    cancelled_at: datetime | None = None
+    step: Step | None = None
+
+    @property
+    def workflow_id(self) -> UUID | None:
+        """The workflow that this job is a step of."""
+        found = self.meta.get("workflow_id")
+        return UUID(found) if isinstance(found, str) else None
+
+    @property
+    def step_name(self) -> str | None:
+        """The name of the step that this job performs."""
+        found = self.meta.get("workflow_name")
+        return found if isinstance(found, str) else None
+
+    def result(self, step: str) -> Any:
+        """Return what a dependency returned; ``None`` when it returned nothing.
+
+        Raises:
+            NotADependency: this step does not depend on ``step``.
+            NotAStep: the job is not a step of a workflow.
+        """
+        mine = self._step()
+        if step not in mine.deps:
+            raise NotADependency(mine.name, step, mine.deps)
+        return mine.results.get(step)
+
+    def results(self) -> dict[str, Any]:
+        """Return what every dependency returned, by name of the step.
+
+        Raises:
+            NotAStep: the job is not a step of a workflow.
+        """
+        mine = self._step()
+        return {name: mine.results.get(name) for name in mine.deps}
+
+    def _step(self) -> Step:
+        if self.step is None:
+            raise NotAStep(self.worker)
+        return self.step
+
+
+class Results:
+    """What the dependencies of a step returned, under the names of the Elixir library."""
+
+    @staticmethod
+    def get_result(job: Job, step: str) -> Any:
+        """Return ``job.result(step)``."""
+        return job.result(step)
+
+    @staticmethod
+    def get_all_results(job: Job) -> dict[str, Any]:
+        """Return ``job.results()``."""
+        return job.results()

@@ -1,0 +1,201 @@
+"""What an attempt came to, and what that makes of its job. Decisions only; nothing is written here.
+
+A worker returns `Snooze`, `Discard`, `Cancel` or `Error`, a value, or nothing, or raises. `interpret`
+turns that into an outcome, and `settle` turns an outcome into the acknowledgement that the next cycle
+sends to the database.
+"""
+
+import random
+import traceback
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+
+from baton import documents
+from baton.errors import InvalidResult, TooLarge
+from baton.jobs import Job, State, seconds
+
+MESSAGE_LIMIT = 4_000  # characters
+TRACEBACK_LIMIT = 16_000  # characters
+
+
+class Snooze:
+    """Returned by a worker: run this again later, and don't count the attempt.
+
+    Args:
+        delay: seconds, or a timedelta; not negative.
+    """
+
+    __match_args__ = ("delay",)
+
+    def __init__(self, delay: float | timedelta) -> None:
+        self.delay = seconds(delay)
+
+    def __repr__(self) -> str:
+        return f"Snooze({self.delay:g})"
+
+
+@dataclass(frozen=True, slots=True)
+class Discard:
+    """Returned by a worker: give up now, whatever attempts are left."""
+
+    reason: object = "discarded by its worker"
+
+
+@dataclass(frozen=True, slots=True)
+class Cancel:
+    """Returned by a worker: the job is not wanted any more."""
+
+    reason: object = "cancelled by its worker"
+
+
+@dataclass(frozen=True, slots=True)
+class Error:
+    """Returned by a worker: the attempt failed; the same as raising."""
+
+    reason: object
+
+
+@dataclass(frozen=True, slots=True)
+class Success:
+    """The worker returned; ``result`` is what there is to store, as JSON."""
+
+    result: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """The attempt failed: a kind (the exception's class, or ``error``) and the story."""
+
+    kind: str
+    message: str
+    traceback: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Closed:
+    """The step was started before its gate opened; it waits on, and the attempt is not counted."""
+
+    cause: str
+
+
+@dataclass(frozen=True, slots=True)
+class GiveBack:
+    """The process stops before the job is done; others run it, and the attempt is not counted."""
+
+
+Outcome = Success | Failure | Snooze | Discard | Cancel | Closed | GiveBack
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ack:
+    """What the next cycle writes about one attempt.
+
+    Attributes:
+        id: the job.
+        epoch: the claim that this attempt belongs to.
+        state: the job's next state.
+        delay: seconds until a scheduled or retryable job is due.
+        refund: whether the attempt is given back.
+        error: what to append to the job's errors, as JSON.
+        result: what to store as the step's result, as JSON.
+        step: whether the job is a step of a workflow.
+    """
+
+    id: int
+    epoch: int
+    state: State
+    delay: float = 0.0
+    refund: bool = False
+    error: str | None = field(default=None, repr=False)
+    result: str | None = field(default=None, repr=False)
+    step: bool = False
+
+
+def interpret(value: Any, *, stores: bool, limit: int) -> Outcome:
+    """Turn what a worker returned into an outcome.
+
+    Args:
+        value: what it returned.
+        stores: whether a value is stored; only steps of workflows have a place for it.
+        limit: the largest result in bytes of JSON.
+    """
+    match value:
+        case Snooze() | Discard() | Cancel():
+            return value
+        case Error(reason):
+            return Failure("error", str(reason))
+        case None:
+            return Success()
+        case _ if not stores:
+            return Success()
+        case _:
+            try:
+                return Success(_encode_result(value, limit))
+            except Exception as error:
+                return failure(error)
+
+
+def _encode_result(value: Any, limit: int) -> str:
+    try:
+        text = documents.encode(value, default=documents.dump_model)
+    except ValueError as error:
+        raise InvalidResult(str(error)) from None
+    if (size := len(text.encode())) > limit:
+        raise TooLarge("the results of a step", size, limit, "max_result_bytes")
+    return text
+
+
+def failure(error: BaseException) -> Failure:
+    """Describe an exception; one whose own methods raise is described by its class."""
+    try:
+        message = str(error) or type(error).__qualname__
+    except BaseException:
+        message = f"a {type(error).__qualname__} whose message can't be read"
+    try:
+        story = "".join(traceback.format_exception(error))
+    except BaseException:
+        story = None
+    return Failure(type(error).__qualname__, message, story)
+
+
+def backoff(attempt: int) -> float:
+    """Return the delay in seconds before the next attempt: 15 + 2^attempt and up to 10 % more.
+
+    The formula is Oban's; the jitter keeps jobs that failed together from coming back together.
+    """
+    base = 15 + 2 ** min(attempt, 20)
+    return base * random.uniform(1.0, 1.1)  # noqa: S311
+
+
+def settle(job: Job, outcome: Outcome) -> Ack:
+    """Decide what an outcome makes of its job."""
+    match outcome:
+        case Success(result):
+            return _ack(job, State.COMPLETED, result=result)
+        case Snooze(delay):
+            return _ack(job, State.SCHEDULED, delay=delay, refund=True)
+        case Closed():
+            return _ack(job, State.SUSPENDED, refund=True)
+        case GiveBack():
+            return _ack(job, State.AVAILABLE, refund=True)
+        case Discard(reason):
+            return _ack(job, State.DISCARDED, error=_error("discard", str(reason)))
+        case Cancel(reason):
+            return _ack(job, State.CANCELLED, error=_error("cancel", str(reason)))
+        case Failure(kind, message, story) if job.attempt >= job.max_attempts:
+            return _ack(job, State.DISCARDED, error=_error(kind, message, story))
+        case Failure(kind, message, story):
+            delay = backoff(job.attempt)
+            return _ack(job, State.RETRYABLE, delay=delay, error=_error(kind, message, story))
+
+
+def _ack(job: Job, state: State, **facts: Any) -> Ack:
+    return Ack(id=job.id, epoch=job.epoch, state=state, step=job.step is not None, **facts)
+
+
+def _error(kind: str, message: str, story: str | None = None) -> str:
+    entry = {"kind": kind, "message": documents.storable(message, MESSAGE_LIMIT)}
+    if story is not None:
+        entry["traceback"] = documents.storable(story, TRACEBACK_LIMIT)
+    return documents.encode(entry)

@@ -1,0 +1,1 @@
+"""The database. Nothing outside this package imports psycopg."""

@@ -1,0 +1,338 @@
+"""Workers: the code that performs jobs, and the registry that finds it by name.
+
+Only what is registered can run. A worker is a function under `worker`, or a subclass of `Worker`;
+either way the registry holds a `Definition`, which is all that an executor needs.
+"""
+
+import inspect
+import sys
+from abc import abstractmethod
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from copy import copy
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import (
+    Any,
+    ClassVar,
+    Concatenate,
+    Generic,
+    ParamSpec,
+    Protocol,
+    Self,
+    TypedDict,
+    TypeVar,
+    Unpack,
+    overload,
+)
+
+from baton.ambient import ambient
+from baton.arguments import Arguments
+from baton.errors import DuplicateWorker, InvalidJob, InvalidWorker, UnknownWorker
+from baton.jobs import Job, NewJob, seconds
+
+P = ParamSpec("P")
+Call = ParamSpec("Call")
+R_co = TypeVar("R_co", covariant=True)
+R = TypeVar("R")
+
+
+class JobOptions(TypedDict, total=False):
+    """Options of one job, over the defaults of its worker; `NewJob` says what they mean."""
+
+    queue: str
+    priority: int
+    max_attempts: int
+    tags: Sequence[str]
+    meta: Mapping[str, Any]
+    scheduled_at: datetime
+    schedule_in: float | timedelta
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Definition:
+    """A registered worker.
+
+    Attributes:
+        name: what jobs call it.
+        arguments: checks what it is called with.
+        bind: returns what is called with the arguments: the function, or ``perform`` of a new object.
+        is_async: whether calling it gives an awaitable; otherwise it runs in a thread.
+        defaults: the options of its jobs.
+    """
+
+    name: str
+    arguments: Arguments
+    bind: Callable[[], Callable[..., Any]] = field(repr=False)
+    is_async: bool
+    defaults: JobOptions
+
+    def new(self, options: JobOptions, args: Sequence[Any], kwargs: Mapping[str, Any]) -> NewJob:
+        """Make a job.
+
+        Raises:
+            InvalidArguments: they don't fit the signature, or are not JSON.
+            InvalidJob: an option is out of range.
+        """
+        chosen: dict[str, Any] = {**self.defaults, **options}
+        if "schedule_in" in chosen:
+            try:
+                chosen["schedule_in"] = seconds(chosen["schedule_in"])
+            except (TypeError, ValueError) as error:
+                raise InvalidJob(f"schedule_in: {error}") from None
+        bound = self.arguments.bind(*args, **kwargs)
+        return NewJob(worker=self.name, args=bound, **chosen)
+
+    @property
+    def origin(self) -> tuple[str, int]:
+        """The file and line that define it; the same twice means the same code imported twice."""
+        called = inspect.unwrap(self.bind())
+        code = getattr(called, "__func__", called).__code__
+        return str(Path(code.co_filename).resolve()), code.co_firstlineno
+
+
+class Registry:
+    """Workers by name. Programs that use one set of workers never meet it: there is a default one."""
+
+    def __init__(self) -> None:
+        self._definitions: dict[str, Definition] = {}
+
+    def add(self, definition: Definition) -> None:
+        """Register a worker.
+
+        Raises:
+            DuplicateWorker: other code has the name.
+        """
+        present = self._definitions.get(definition.name)
+        if present is not None and present.origin != definition.origin:
+            raise DuplicateWorker(definition.name)
+        self._definitions[definition.name] = definition
+
+    def find(self, name: str) -> Definition:
+        """Return the worker of that name.
+
+        Raises:
+            UnknownWorker: there is none.
+        """
+        try:
+            return self._definitions[name]
+        except KeyError:
+            raise UnknownWorker(name, self._definitions.keys()) from None
+
+    def names(self) -> list[str]:
+        """Return the registered names, sorted."""
+        return sorted(self._definitions)
+
+    def worker(self, *, name: str | None = None, **defaults: Unpack[JobOptions]) -> "Decorator":
+        """Do what `baton.worker` does, in this registry."""
+        return _decorator(self, name, defaults)
+
+    @contextmanager
+    def collecting(self) -> "Iterator[Self]":
+        """Make this the registry that `worker` and `Worker` use inside the block."""
+        token = _current.set(self)
+        try:
+            yield self
+        finally:
+            _current.reset(token)
+
+
+default_registry = Registry()
+_current: ContextVar[Registry] = ContextVar("baton_registry", default=default_registry)
+
+
+class WorkerFunction(Generic[Call, P, R_co]):
+    """A function under `worker`: callable as before, and the maker of its jobs."""
+
+    def __init__(
+        self, function: Callable[Call, R_co], definition: Definition, options: JobOptions
+    ) -> None:
+        self._function = function
+        self._definition = definition
+        self._options = options
+        self.__name__ = getattr(function, "__name__", definition.name)
+        self.__doc__ = function.__doc__
+        self.__wrapped__ = function
+
+    def __call__(self, *args: Call.args, **kwargs: Call.kwargs) -> R_co:
+        return self._function(*args, **kwargs)
+
+    def __repr__(self) -> str:
+        return f"<worker {self.name}>"
+
+    @property
+    def name(self) -> str:
+        """The registered name."""
+        return self._definition.name
+
+    def with_options(self, **options: Unpack[JobOptions]) -> "WorkerFunction[Call, P, R_co]":
+        """Return this worker with other options for its jobs: queue, priority, schedule_in and so on."""
+        other = copy(self)
+        other._options = {**self._options, **options}  # noqa: SLF001
+        return other
+
+    def new(self, *args: P.args, **kwargs: P.kwargs) -> NewJob:
+        """Make a job with these arguments.
+
+        Raises:
+            InvalidArguments: they don't fit the function's signature, or are not JSON.
+            InvalidJob: an option is out of range.
+        """
+        return self._definition.new(self._options, args, kwargs)
+
+    async def insert(self, *args: P.args, **kwargs: P.kwargs) -> Job:
+        """Make a job with these arguments and insert it with the default client.
+
+        Raises:
+            InvalidJob: as `new` does.
+            DatabaseError: the database refused or is away.
+        """
+        return await ambient.client.insert(self.new(*args, **kwargs))
+
+    def insert_sync(self, *args: P.args, **kwargs: P.kwargs) -> Job:
+        """Do what `insert` does, for programs without an event loop."""
+        return ambient.sync_client.insert(self.new(*args, **kwargs))
+
+
+class Decorator(Protocol):
+    """What `worker` returns: takes a function whose first parameter is the job, or one without it."""
+
+    @overload
+    def __call__(
+        self, function: Callable[Concatenate[Job, P], R], /
+    ) -> WorkerFunction[Concatenate[Job, P], P, R]: ...
+    @overload
+    def __call__(self, function: Callable[P, R], /) -> WorkerFunction[P, P, R]: ...
+
+
+def worker(*, name: str | None = None, **defaults: Unpack[JobOptions]) -> Decorator:
+    """Register a function as a worker; the result can be called as before and makes jobs.
+
+    The function takes the `Job` first when its first parameter is annotated so or named ``job``; its
+    other parameters are the arguments of the job, checked by their annotations (pydantic's types
+    included). An ``async def`` runs on the event loop, a ``def`` in a thread.
+
+    Args:
+        name: what jobs call it; by default the module and the function's name.
+        defaults: options of its jobs, as `NewJob` has them: queue, priority, max_attempts, tags, meta.
+
+    Raises:
+        InvalidWorker: the function's signature can't be written as named JSON values.
+        DuplicateWorker: another worker has the name.
+    """
+    return _decorator(_current.get(), name, defaults)
+
+
+def _decorator(registry: Registry, name: str | None, defaults: JobOptions) -> Decorator:
+    def decorate(function: Callable[..., Any]) -> Any:
+        if not callable(function) or inspect.isclass(function):
+            raise InvalidWorker(f"@worker() takes a function, not {function!r}; subclass Worker")
+        definition = _define(name or _name_of(function), function, defaults, lambda: function)
+        registry.add(definition)
+        return WorkerFunction(function, definition, {})
+
+    return decorate
+
+
+class Worker:
+    """The class form of a worker, for those that need more than a function.
+
+    Subclasses define ``perform(self, job, …)``, async or not; its parameters after ``job`` are the
+    arguments. Options are class arguments: ``class Send(Worker, queue="mail", max_attempts=3)``.
+    Each job gets a new object.
+    """
+
+    _definition: ClassVar[Definition]
+
+    def __init_subclass__(
+        cls, *, name: str | None = None, abstract: bool = False, **defaults: Unpack[JobOptions]
+    ) -> None:
+        """Register the subclass, unless it is ``abstract`` or defines no ``perform``."""
+        super().__init_subclass__()
+        inherited: JobOptions = getattr(cls, "_defaults", {})
+        cls._defaults: JobOptions = {**inherited, **defaults}
+        if abstract or cls.perform is Worker.perform:
+            return
+        cls._definition = _define(
+            name or _name_of(cls), cls.perform, cls._defaults, lambda: cls().perform, skip=1
+        )
+        _current.get().add(cls._definition)
+
+    @abstractmethod
+    def perform(self, job: Job, /, *args: Any, **kwargs: Any) -> Any:
+        """Perform the job; what may be returned is the same as for functions."""
+        raise NotImplementedError
+
+    @classmethod
+    def new(cls, **args: Any) -> NewJob:
+        """Make a job with these arguments.
+
+        Raises:
+            InvalidArguments: they don't fit ``perform``, or are not JSON.
+            InvalidJob: an option is out of range.
+        """
+        return cls._defined().new({}, (), args)
+
+    @classmethod
+    async def insert(cls, **args: Any) -> Job:
+        """Make a job with these arguments and insert it with the default client."""
+        return await ambient.client.insert(cls.new(**args))
+
+    @classmethod
+    def insert_sync(cls, **args: Any) -> Job:
+        """Do what `insert` does, for programs without an event loop."""
+        return ambient.sync_client.insert(cls.new(**args))
+
+    @classmethod
+    def with_options(cls, **options: Unpack[JobOptions]) -> "WorkerFunction[..., ..., Any]":
+        """Return a maker of this worker's jobs with other options: queue, schedule_in and so on."""
+        return WorkerFunction(cls._perform_new, cls._defined(), options)
+
+    @classmethod
+    def _perform_new(cls, *args: Any, **kwargs: Any) -> Any:
+        return cls().perform(*args, **kwargs)
+
+    @classmethod
+    def _defined(cls) -> Definition:
+        if "_definition" not in cls.__dict__:
+            raise InvalidWorker(f"{cls.__qualname__} defines no perform(self, job)")
+        return cls._definition
+
+
+def _define(
+    name: str,
+    function: Callable[..., Any],
+    defaults: JobOptions,
+    bind: Callable[[], Callable[..., Any]],
+    *,
+    skip: int = 0,
+) -> Definition:
+    if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
+        raise InvalidWorker(f"{name} is a generator; a worker returns one value")
+    try:
+        definition = Definition(
+            name=name,
+            arguments=Arguments(name, function, skip=skip),
+            bind=bind,
+            is_async=inspect.iscoroutinefunction(function),
+            defaults=defaults,
+        )
+        # an option that is out of range is an error where the worker is defined
+        NewJob(worker=name, **{k: v for k, v in defaults.items() if k != "schedule_in"})  # type: ignore[arg-type]
+    except InvalidJob as error:
+        raise InvalidWorker(f"{name}: {error}") from None
+    except TypeError as error:
+        raise InvalidWorker(f"{name}: unknown option: {error}") from None
+    return definition
+
+
+def _name_of(defined: Callable[..., Any]) -> str:
+    """The module and name. A script calls itself ``__main__``; workers import it by its own name."""
+    module = defined.__module__
+    if module == "__main__":
+        main = sys.modules["__main__"]
+        spec = getattr(main, "__spec__", None)
+        module = spec.name if spec else Path(getattr(main, "__file__", "__main__")).stem
+    return f"{module}.{defined.__qualname__}"
