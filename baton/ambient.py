@@ -1,10 +1,11 @@
-"""The client that ``.insert()`` uses when it is given none.
+"""The clients that ``baton.insert`` and ``.insert()`` use.
 
-`baton` sets the makers when it is imported; this module exists so that jobs and workflows, which know
+`baton` sets them when it is imported, and a worker process sets its own; this module exists so that jobs and workflows, which know
 nothing of databases, can offer ``.insert()``.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Protocol
 
 from baton.jobs import Job, NewJob
@@ -17,6 +18,7 @@ class Inserter(Protocol):
     """What an asynchronous client can do for ``.insert()``."""
 
     async def insert(self, job: NewJob, *, conn: Any = None) -> Job: ...
+    async def insert_all(self, jobs: Sequence[NewJob], *, conn: Any = None) -> list[Job]: ...
     async def insert_workflow(self, workflow: "Workflow", *, conn: Any = None) -> Sequence[Job]: ...
 
 
@@ -24,6 +26,7 @@ class SyncInserter(Protocol):
     """What a synchronous client can do for ``.insert_sync()``."""
 
     def insert(self, job: NewJob, *, conn: Any = None) -> Job: ...
+    def insert_all(self, jobs: Sequence[NewJob], *, conn: Any = None) -> list[Job]: ...
     def insert_workflow(self, workflow: "Workflow", *, conn: Any = None) -> Sequence[Job]: ...
 
 
@@ -38,6 +41,16 @@ class Ambient:
         """Make these the default clients."""
         self._client = client
         self._sync_client = sync_client
+
+    @contextmanager
+    def using(self, client: Inserter, sync_client: SyncInserter) -> Iterator[None]:
+        """Make these the default clients inside the block."""
+        before = self._client, self._sync_client
+        self.use(client, sync_client)
+        try:
+            yield
+        finally:
+            self._client, self._sync_client = before
 
     @property
     def client(self) -> Inserter:

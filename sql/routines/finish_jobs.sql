@@ -46,7 +46,12 @@ begin
       completed_at = case when ack.state = 'completed' then clock_timestamp() end,
       discarded_at = case when ack.state = 'discarded' then clock_timestamp() end,
       cancelled_at = case when ack.state = 'cancelled' then clock_timestamp() end,
-      errors = case when ack.error is null then job.errors else job.errors || ack.error::jsonb end,
+      errors = case
+        when ack.error is null then job.errors
+        else job.errors || (
+          jsonb_build_object('attempt', job.attempt, 'at', clock_timestamp()) || ack.error::jsonb
+        )
+      end,
       meta = case
         when ack.refund and ack.state in ('scheduled', 'suspended')
           then job.meta || jsonb_build_object('snoozed', case
@@ -67,7 +72,7 @@ begin
     set
       outcome = done.state,
       cause = done.cause,
-      result = done.result::jsonb,
+      result = coalesce(done.result::jsonb, step.result),
       finished_at = clock_timestamp()
     from done
     where step.job_id = done.id

@@ -1,0 +1,84 @@
+"""Baton: a job queue with DAG workflows that lives in PostgreSQL alone.
+
+Define workers with `worker`, make jobs of them with ``.new()``, insert them one by one or as the steps
+of a `Workflow`, and run ``baton worker`` processes that perform them.
+"""
+
+from collections.abc import Sequence
+from importlib.metadata import version as _version
+from typing import Any
+
+from baton.ambient import ambient as _ambient
+from baton.client import Client, SyncClient
+from baton.defaults import DefaultClient as _DefaultClient
+from baton.defaults import DefaultSyncClient as _DefaultSyncClient
+from baton.errors import BatonError
+from baton.jobs import Job, NewJob, Results, State
+from baton.outcomes import Cancel, Discard, Error, Snooze
+from baton.settings import Settings
+from baton.status import Node, WorkflowStatus
+from baton.workers import JobOptions, Registry, Worker, worker
+from baton.workflows import Workflow
+
+__all__ = [
+    "BatonError",
+    "Cancel",
+    "Client",
+    "Discard",
+    "Error",
+    "Job",
+    "JobOptions",
+    "NewJob",
+    "Node",
+    "Registry",
+    "Results",
+    "Settings",
+    "Snooze",
+    "State",
+    "SyncClient",
+    "Worker",
+    "Workflow",
+    "WorkflowStatus",
+    "insert",
+    "insert_all",
+    "insert_all_sync",
+    "insert_sync",
+    "worker",
+]
+
+__version__ = _version("baton")
+
+_ambient.use(_DefaultClient(), _DefaultSyncClient())
+
+
+async def insert(job: NewJob, *, conn: Any = None) -> Job:
+    """Insert a job with the default client.
+
+    Args:
+        job: from ``.new()`` of a worker.
+        conn: an open psycopg ``AsyncConnection``: the job becomes part of its transaction.
+
+    Raises:
+        InvalidJob: it can't be stored.
+        ConfigurationError: a setting can't be used.
+        DatabaseError: the database refused or is away.
+    """
+    return await _ambient.client.insert(job, conn=conn)
+
+
+async def insert_all(jobs: Sequence[NewJob], *, conn: Any = None) -> list[Job]:
+    """Insert jobs in one statement, all or none; return them in the same order, ids ascending.
+
+    It takes and raises what `insert` does.
+    """
+    return await _ambient.client.insert_all(jobs, conn=conn)
+
+
+def insert_sync(job: NewJob, *, conn: Any = None) -> Job:
+    """Do what `insert` does, for programs without an event loop; ``conn`` is a ``Connection``."""
+    return _ambient.sync_client.insert(job, conn=conn)
+
+
+def insert_all_sync(jobs: Sequence[NewJob], *, conn: Any = None) -> list[Job]:
+    """Do what `insert_all` does, for programs without an event loop."""
+    return _ambient.sync_client.insert_all(jobs, conn=conn)

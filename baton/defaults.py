@@ -1,0 +1,83 @@
+"""The clients that ``baton.insert`` and ``.insert()`` use: made when first needed, from the settings.
+
+A pool belongs to one event loop, so each loop gets a client of its own. It lives in an asynchronous
+generator: ``asyncio.run`` closes those before it closes the loop, and with it the pool, so a script
+that only calls ``await baton.insert(…)`` leaves nothing behind.
+"""
+
+import asyncio
+import atexit
+from collections.abc import AsyncGenerator, Sequence
+from typing import Any
+from weakref import WeakKeyDictionary
+
+from baton.client import Client, SyncClient
+from baton.jobs import Job, NewJob
+from baton.workflows import Workflow
+
+
+class DefaultClient:
+    """A `Client` per event loop, made when it is first used."""
+
+    def __init__(self) -> None:
+        self._lives: WeakKeyDictionary[asyncio.AbstractEventLoop, _Life] = WeakKeyDictionary()
+
+    async def insert(self, job: NewJob, *, conn: Any = None) -> Job:
+        """Do what `Client.insert` does."""
+        return await (await self._client()).insert(job, conn=conn)
+
+    async def insert_all(self, jobs: Sequence[NewJob], *, conn: Any = None) -> list[Job]:
+        """Do what `Client.insert_all` does."""
+        return await (await self._client()).insert_all(jobs, conn=conn)
+
+    async def insert_workflow(self, workflow: Workflow, *, conn: Any = None) -> Sequence[Job]:
+        """Do what `Client.insert_workflow` does."""
+        return await (await self._client()).insert_workflow(workflow, conn=conn)
+
+    async def _client(self) -> Client:
+        loop = asyncio.get_running_loop()
+        life = self._lives.get(loop)
+        if life is None:
+            life = self._lives[loop] = _Life()
+            await life.begin()
+        return life.client
+
+
+class _Life:
+    def __init__(self) -> None:
+        self.client = Client()
+        self._generator = self._live()
+
+    async def begin(self) -> None:
+        await anext(self._generator)
+
+    async def _live(self) -> AsyncGenerator[None, None]:
+        try:
+            yield
+        finally:
+            await self.client.close()
+
+
+class DefaultSyncClient:
+    """A `SyncClient` for the process, made when it is first used and closed at its end."""
+
+    def __init__(self) -> None:
+        self._made: SyncClient | None = None
+
+    def insert(self, job: NewJob, *, conn: Any = None) -> Job:
+        """Do what `SyncClient.insert` does."""
+        return self._client().insert(job, conn=conn)
+
+    def insert_all(self, jobs: Sequence[NewJob], *, conn: Any = None) -> list[Job]:
+        """Do what `SyncClient.insert_all` does."""
+        return self._client().insert_all(jobs, conn=conn)
+
+    def insert_workflow(self, workflow: Workflow, *, conn: Any = None) -> Sequence[Job]:
+        """Do what `SyncClient.insert_workflow` does."""
+        return self._client().insert_workflow(workflow, conn=conn)
+
+    def _client(self) -> SyncClient:
+        if self._made is None:
+            self._made = SyncClient()
+            atexit.register(self._made.close)
+        return self._made

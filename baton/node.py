@@ -1,0 +1,145 @@
+"""A worker process: which services it runs, in which order they start, and how it stops."""
+
+from collections.abc import Sequence
+
+import structlog
+from anyio import TASK_STATUS_IGNORED, CancelScope, Event, create_task_group, move_on_after
+from anyio.abc import TaskStatus
+
+from baton.ambient import ambient
+from baton.client import Client, SyncClient
+from baton.services.duty import Duty
+from baton.services.executor import Executor, Stop
+from baton.services.lease_keeper import LeaseKeeper
+from baton.services.notifier import Notifier
+from baton.services.producer import Producer
+from baton.services.rescuer import rescuer
+from baton.services.stager import stager
+from baton.services.sweeper import sweeper
+from baton.settings import Settings
+from baton.store.cycles import CycleConnection
+from baton.store.door import Database
+from baton.workers import Registry
+
+log = structlog.get_logger("baton.worker")
+
+FLUSH_TIME = 5.0  # seconds for stopped jobs to end, and for the last acknowledgements
+
+
+class Node:
+    """Runs the workers of a registry on the queues of the settings.
+
+    Args:
+        settings: everything that can be set.
+        registry: the workers.
+    """
+
+    def __init__(self, settings: Settings, registry: Registry) -> None:
+        self._settings = settings
+        self._connection = CycleConnection(
+            settings.conninfo, settings.db_schema, timeout=settings.statement_timeout
+        )
+        self._lease = LeaseKeeper(
+            settings.conninfo,
+            settings.db_schema,
+            settings.queues,
+            ttl=settings.lease_ttl,
+            timeout=settings.statement_timeout,
+            on_lost=self._lose_lease,
+        )
+        self._producer = Producer(
+            self._connection,
+            self._lease,
+            settings.queues,
+            poll_interval=settings.poll_interval,
+            suspicion=settings.statement_timeout + settings.lease_ttl,
+        )
+        self._executor = Executor(
+            registry,
+            slots=sum(settings.queues.values()),
+            max_result_bytes=settings.max_result_bytes,
+            on_done=self._producer.acknowledge,
+        )
+        self._producer.supply(self._executor)
+        self._stopping = Event()
+        self._forced = Event()
+
+    def stop(self) -> None:
+        """Finish what is in hand within the grace and end; called again, end without the grace."""
+        if self._stopping.is_set():
+            self._forced.set()
+        self._stopping.set()
+
+    async def run(self, *, task_status: TaskStatus[None] = TASK_STATUS_IGNORED) -> bool:
+        """Work until `stop` is called.
+
+        Returns:
+            Whether every job that had been started also ended; otherwise some were given back.
+
+        Raises:
+            DatabaseError: there is no usable database at the start; later it is waited for.
+        """
+        settings = self._settings
+        database = Database(
+            settings.conninfo, settings.db_schema, timeout=settings.statement_timeout, size=3
+        )
+        sync_client = SyncClient(settings=settings)
+        async with database, Client(settings=settings) as client:
+            try:
+                await self._connection.connect()
+                with ambient.using(client, sync_client):
+                    return await self._serve(database, task_status)
+            finally:
+                await self._connection.close()
+                sync_client.close()
+
+    async def _serve(self, database: Database, task_status: TaskStatus[None]) -> bool:
+        duties: Sequence[Duty] = (stager(database), rescuer(database), sweeper(database))
+        notifier = Notifier(
+            self._settings.conninfo,
+            self._settings.db_schema,
+            timeout=self._settings.statement_timeout,
+            wake=self._producer.wake,
+        )
+        async with create_task_group() as holding:
+            await holding.start(self._lease.run)
+            async with create_task_group() as serving:
+                await serving.start(self._executor.run)
+                for duty in duties:
+                    await serving.start(duty.run)
+                await serving.start(notifier.run)
+                await serving.start(self._producer.run)
+                log.info("worker.started", lease=self._lease.lease, queues=self._settings.queues)
+                task_status.started()
+                await self._stopping.wait()
+                clean = await self._finish()
+                serving.cancel_scope.cancel()
+            holding.cancel_scope.cancel()
+        log.info("worker.stopped", clean=clean)
+        return clean
+
+    async def _finish(self) -> bool:
+        grace = 0.0 if self._forced.is_set() else self._settings.grace
+        log.info("worker.stopping", running=len(self._executor.in_hand), grace=grace)
+        self._producer.drain()
+        with move_on_after(grace) as scope:
+            async with create_task_group() as waiting:
+                waiting.start_soon(self._cut_short, scope)
+                await self._executor.wait_idle()
+                waiting.cancel_scope.cancel()
+        unfinished = self._executor.in_hand
+        if unfinished:
+            log.warning("jobs.given_back", jobs=unfinished)
+            self._executor.stop(Stop.GIVE_BACK)
+        with move_on_after(FLUSH_TIME):
+            await self._executor.wait_idle()
+            await self._producer.drained()
+        return not unfinished
+
+    async def _cut_short(self, grace: CancelScope) -> None:
+        await self._forced.wait()
+        grace.cancel()
+
+    def _lose_lease(self) -> None:
+        self._executor.stop(Stop.ABANDON)
+        self._producer.abandon()

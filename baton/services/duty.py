@@ -1,0 +1,58 @@
+"""A periodic duty: something that every process offers to do, and that rows keep from being done twice.
+
+There is no leader that could be missing. Stager, rescuer and sweeper are each a `Duty` around one
+statement.
+"""
+
+from collections.abc import Awaitable, Callable
+from random import uniform
+
+import structlog
+from anyio import Event, move_on_after
+from anyio.abc import TaskStatus
+
+from baton.errors import DatabaseError
+
+log = structlog.get_logger("baton.duty")
+
+
+class Duty:
+    """Does something again and again.
+
+    Args:
+        name: for the log.
+        interval: seconds between two runs at most.
+        perform: does it once and returns the seconds until it wants to be called, or ``None`` when
+            the interval will do.
+    """
+
+    def __init__(
+        self, name: str, *, interval: float, perform: Callable[[], Awaitable[float | None]]
+    ) -> None:
+        self._name = name
+        self._interval = interval
+        self._perform = perform
+        self._woken = Event()
+
+    def wake(self) -> None:
+        """Run at once."""
+        self._woken.set()
+
+    async def run(self, *, task_status: TaskStatus[None]) -> None:
+        """Serve until cancelled; a run that the database refuses is tried again at the next."""
+        task_status.started()
+        while True:
+            self._woken = Event()
+            wait = await self._once()
+            with move_on_after(wait):
+                await self._woken.wait()
+
+    async def _once(self) -> float:
+        # the jitter keeps processes that started together from asking together
+        interval = self._interval * uniform(0.9, 1.0)  # noqa: S311
+        try:
+            wanted = await self._perform()
+        except DatabaseError as error:
+            log.debug("duty.failed", duty=self._name, reason=str(error))
+            return interval
+        return interval if wanted is None else max(0.0, min(wanted, interval))

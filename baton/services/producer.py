@@ -1,0 +1,200 @@
+"""The loop of cycles: each one acknowledges what ended and fetches what there is room for.
+
+Everything that this process does to its jobs goes through here, one round trip at a time, so two
+things need no lock: what is in hand, and what was lost when a connection broke.
+"""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from random import uniform
+from time import monotonic
+
+import structlog
+from anyio import CancelScope, Event, move_on_after, sleep
+from anyio.abc import TaskStatus
+
+from baton.errors import DatabaseError, InvalidData, StatementConflict
+from baton.jobs import Job
+from baton.outcomes import Ack, Failure, settle
+from baton.services.executor import Executor
+from baton.services.lease_keeper import LeaseKeeper
+from baton.store.cycles import CycleConnection
+
+log = structlog.get_logger("baton.producer")
+
+RECONNECT_DELAYS = (0.1, 2.0)  # seconds, first and longest
+LOST_CLAIMS_PAUSE = 1.0  # seconds
+
+
+class Producer:
+    """Keeps the executor supplied and the database informed.
+
+    Args:
+        connection: where cycles run.
+        lease: under which jobs are claimed.
+        queues: how many jobs of each queue run at once.
+        poll_interval: seconds after which to look even though nobody called.
+        suspicion: seconds for which a broken connection may still claim jobs on the server.
+    """
+
+    def __init__(
+        self,
+        connection: CycleConnection,
+        lease: LeaseKeeper,
+        queues: Mapping[str, int],
+        *,
+        poll_interval: float,
+        suspicion: float,
+    ) -> None:
+        self._connection = connection
+        self._lease = lease
+        self._queues = dict(queues)
+        self._poll_interval = poll_interval
+        self._suspicion = suspicion
+        self._acks: list[tuple[Job, Ack]] = []
+        self._doubtful: set[tuple[int, int]] = set()
+        self._suspect_until = 0.0
+        self._lost_claims_at = 0.0
+        self._running: Counter[str] = Counter()
+        self._woken = Event()
+        self._draining = False
+        self._drained = Event()
+        self._executor: Executor | None = None
+
+    def supply(self, executor: Executor) -> None:
+        """Give fetched jobs to this executor."""
+        self._executor = executor
+
+    def wake(self, queue: str | None = None) -> None:
+        """Look at once; a queue that this process does not serve is ignored."""
+        if queue is None or queue in self._queues:
+            self._woken.set()
+
+    def acknowledge(self, job: Job, ack: Ack | None) -> None:
+        """Take the end of an attempt into the next cycle; without an ack it only frees its slot."""
+        self._running[job.queue] -= 1
+        if ack is not None:
+            self._acks.append((job, ack))
+        self._woken.set()
+
+    def abandon(self) -> None:
+        """Forget what is in hand: the lease is gone, and others run it."""
+        self._acks.clear()
+
+    def drain(self) -> None:
+        """Fetch no more; `drained` is set once nothing is left to acknowledge."""
+        self._draining = True
+        self._woken.set()
+
+    async def drained(self) -> None:
+        """Wait until everything in hand is acknowledged."""
+        await self._drained.wait()
+
+    async def run(self, *, task_status: TaskStatus[None]) -> None:
+        """Cycle until cancelled."""
+        task_status.started()
+        while True:
+            self._woken = Event()  # before the cycle: a wake-up that comes during it is kept
+            more = await self._cycle()
+            if self._draining and not self._acks and self._running.total() == 0:
+                self._drained.set()
+            if not more and not self._acks:
+                with move_on_after(self._poll_interval):
+                    await self._woken.wait()
+
+    async def _cycle(self) -> bool:
+        """Run one cycle; true when there may be more to fetch and room for it."""
+        capacities = self._capacities()
+        pending, self._acks = self._acks, []
+        if not pending and not capacities:
+            return False
+        try:
+            return await self._exchange(pending, capacities)
+        except StatementConflict as error:
+            self._acks[:0] = pending
+            log.info("cycle.retried", reason=str(error))
+            await sleep(uniform(0, 0.05))  # noqa: S311
+        except InvalidData as error:
+            log.error("cycle.refused", reason=str(error))
+            await self._exchange_singly(pending)
+            return False
+        except DatabaseError as error:
+            self._acks[:0] = pending
+            self._doubt(pending)
+            await self._reconnect(error)
+        return True
+
+    async def _exchange(
+        self, pending: Sequence[tuple[Job, Ack]], capacities: Mapping[str, int]
+    ) -> bool:
+        with CancelScope(shield=True):
+            if monotonic() < self._suspect_until:
+                await self._return_lost_claims(pending)
+            acks = [ack for _, ack in pending]
+            cycle = await self._connection.cycle(self._lease.lease, acks, capacities)
+            for job in cycle.jobs:
+                self._running[job.queue] += 1
+                self._submit(job)
+        self._report_refused(pending, cycle.accepted)
+        fetched = Counter(job.queue for job in cycle.jobs)
+        return any(fetched[queue] == capacity for queue, capacity in self._capacities().items())
+
+    async def _exchange_singly(self, pending: Sequence[tuple[Job, Ack]]) -> None:
+        """Acknowledge one at a time, and fail the attempt whose words the database refuses."""
+        for job, ack in pending:
+            try:
+                await self._exchange([(job, ack)], {})
+            except InvalidData as error:
+                failed = settle(job, Failure(type(error).__qualname__, str(error)))
+                self._acks.append((job, failed))
+            except DatabaseError:
+                self._acks.append((job, ack))
+
+    def _submit(self, job: Job) -> None:
+        if self._executor is not None:
+            self._executor.submit(job)
+
+    def _capacities(self) -> dict[str, int]:
+        if self._draining or not self._lease.held:
+            return {}
+        free = {queue: limit - self._running[queue] for queue, limit in self._queues.items()}
+        return {queue: capacity for queue, capacity in free.items() if capacity > 0}
+
+    def _report_refused(
+        self, pending: Sequence[tuple[Job, Ack]], accepted: frozenset[int]
+    ) -> None:
+        for job, ack in pending:
+            sent_before = (ack.id, ack.epoch) in self._doubtful
+            self._doubtful.discard((ack.id, ack.epoch))
+            # one that was sent before a connection broke was probably accepted then
+            if ack.id not in accepted and not sent_before:
+                log.warning("job.ack_refused", job=job.id, worker=job.worker, state=ack.state.value)
+
+    def _doubt(self, pending: Sequence[tuple[Job, Ack]]) -> None:
+        self._doubtful.update((ack.id, ack.epoch) for _, ack in pending)
+        self._suspect_until = monotonic() + self._suspicion
+
+    async def _return_lost_claims(self, pending: Sequence[tuple[Job, Ack]]) -> None:
+        """Give back what a broken cycle claimed for this process without telling it."""
+        if monotonic() < self._lost_claims_at + LOST_CLAIMS_PAUSE:
+            return
+        self._lost_claims_at = monotonic()
+        known = [job.id for job, _ in (*pending, *self._acks)]
+        if self._executor is not None:
+            known += self._executor.in_hand
+        if lost := await self._connection.return_lost(self._lease.lease, known):
+            log.warning("jobs.returned", jobs=lost)
+
+    async def _reconnect(self, error: DatabaseError) -> None:
+        log.error("database.lost", reason=str(error))
+        delay, longest = RECONNECT_DELAYS
+        while True:
+            await sleep(uniform(delay / 2, delay))  # noqa: S311
+            try:
+                await self._connection.connect()
+            except DatabaseError:
+                delay = min(delay * 2, longest)
+            else:
+                self._suspect_until = monotonic() + self._suspicion
+                log.info("database.back")
+                return

@@ -1,0 +1,27 @@
+"""Takes jobs away from processes that died."""
+
+import structlog
+
+from baton.services.duty import Duty
+from baton.store.door import Database
+
+log = structlog.get_logger("baton.rescuer")
+
+INTERVAL = 1.0  # seconds
+SILENCE = 2.0  # seconds without a renewal after which a free advisory lock means death
+BATCH = 1_000  # jobs
+
+
+def rescuer(database: Database) -> Duty:
+    """Return the duty; one process at a time does it, at most once a second."""
+    params = {"silence": SILENCE, "pause": INTERVAL * 0.8, "most": BATCH}
+
+    async def rescue() -> float | None:
+        [(leases, rescued, discarded)] = await database.run("jobs_rescue", params)
+        if leases:
+            log.warning("leases.expired", leases=leases)
+        if rescued or discarded:
+            log.warning("jobs.rescued", rescued=rescued, discarded=discarded)
+        return 0.0 if len(rescued) + len(discarded) == BATCH else None
+
+    return Duty("rescue", interval=INTERVAL, perform=rescue)

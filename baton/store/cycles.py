@@ -1,0 +1,160 @@
+"""The cycle of a worker process: one round trip that acknowledges, releases and fetches."""
+
+import json
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import UUID
+
+from anyio import CancelScope
+
+from baton.errors import DatabaseUnavailable
+from baton.jobs import Job, State, Step
+from baton.outcomes import Ack
+from baton.store import door
+
+
+@dataclass(frozen=True, slots=True)
+class Cycle:
+    """What one cycle brought.
+
+    Attributes:
+        accepted: ids of the acknowledged jobs that were still this process's; the rest was stale.
+        jobs: what was claimed, in the order in which it is to run.
+    """
+
+    accepted: frozenset[int] = frozenset()
+    jobs: Sequence[Job] = field(default_factory=list)
+
+
+class CycleConnection:
+    """The connection on which a process cycles.
+
+    Args:
+        dsn: where.
+        schema: the schema.
+        timeout: seconds that a cycle may take.
+    """
+
+    def __init__(self, dsn: str, schema: str, *, timeout: float) -> None:
+        self._dsn = dsn
+        self._schema = schema
+        self._timeout = timeout
+        self._conn: door.AsyncConnection[door.Row] | None = None
+
+    async def connect(self) -> None:
+        """Open the connection, closing the one before.
+
+        Raises:
+            DatabaseUnavailable: there is no server, or it refuses.
+        """
+        await self.close()
+        self._conn = await door.connect(
+            self._dsn, self._schema, timeout=self._timeout, name="baton worker"
+        )
+
+    async def close(self) -> None:
+        """Close the connection, if it is open."""
+        conn, self._conn = self._conn, None
+        if conn is not None:
+            with CancelScope(shield=True):
+                await conn.close()
+
+    async def cycle(
+        self, lease: int, acks: Sequence[Ack], capacities: Mapping[str, int]
+    ) -> Cycle:
+        """Acknowledge what ended and fetch what is free to run.
+
+        Args:
+            lease: the lease under which jobs were and are claimed.
+            acks: what ended.
+            capacities: how many jobs to fetch, by queue.
+
+        Raises:
+            DatabaseError: of the acks, all or none were taken; jobs may have been claimed.
+        """
+        params = {
+            "lease": lease,
+            "ack_ids": [ack.id for ack in acks],
+            "ack_epochs": [ack.epoch for ack in acks],
+            "ack_states": [ack.state.value for ack in acks],
+            "ack_delays": [ack.delay for ack in acks],
+            "ack_refunds": [ack.refund for ack in acks],
+            "ack_errors": [ack.error for ack in acks],
+            "ack_results": [ack.result for ack in acks],
+            "ack_steps": [ack.step for ack in acks],
+            "queues": list(capacities.keys()),
+            "capacities": list(capacities.values()),
+        }
+        [row] = await door.run(self._open(), self._schema, "cycle", params)
+        accepted, *columns, steps, results = row
+        return Cycle(frozenset(accepted or ()), _claimed(columns, steps, results))
+
+    async def return_lost(self, lease: int, known: Collection[int]) -> list[int]:
+        """Give back what was claimed for the lease and is not among ``known``; return the ids."""
+        params = {"lease": lease, "known": list(known)}
+        [(ids, _)] = await door.run(self._open(), self._schema, "job_return_lost", params)
+        return ids or []
+
+    def _open(self) -> door.AsyncConnection[door.Row]:
+        if self._conn is None:
+            raise DatabaseUnavailable("not connected")
+        return self._conn
+
+
+def _claimed(columns: Sequence[Sequence[Any]], steps: str | None, results: str | None) -> list[Job]:
+    if not columns[0]:
+        return []
+    placed = json.loads(steps) if steps else {}
+    returned = json.loads(results) if results else {}
+    return [
+        Job(
+            id=job_id,
+            state=State.EXECUTING,
+            queue=queue,
+            worker=worker,
+            args=json.loads(args),
+            meta=json.loads(meta),
+            tags=tuple(json.loads(tags)),
+            priority=priority,
+            attempt=attempt,
+            max_attempts=max_attempts,
+            errors=json.loads(errors),
+            epoch=epoch,
+            inserted_at=inserted_at,
+            scheduled_at=scheduled_at,
+            attempted_at=attempted_at,
+            step=_step(placed.get(str(job_id)), returned),
+        )
+        for (
+            job_id,
+            epoch,
+            queue,
+            worker,
+            args,
+            meta,
+            tags,
+            priority,
+            attempt,
+            max_attempts,
+            errors,
+            inserted_at,
+            scheduled_at,
+            attempted_at,
+        ) in zip(*columns, strict=True)
+    ]
+
+
+def _step(place: Mapping[str, Any] | None, returned: Mapping[str, Any]) -> Step | None:
+    if place is None:
+        return None
+    return Step(
+        workflow_id=UUID(place["workflow_id"]),
+        workflow_label=place["workflow_label"],
+        name=place["step_name"],
+        deps=tuple(place["deps"]),
+        results=dict(returned[str(parent)] for parent in place["parents"]),
+        stored=place["stored"],
+        gate=place["gate"],
+        cause=place["cause"],
+    )

@@ -1,0 +1,68 @@
+"""Leases: how a process says that it is alive, over a connection of its own.
+
+Synchronous, because a thread of its own renews the lease: user code that blocks the event loop must
+not make its process look dead. The same connection holds the advisory lock that tells a crash.
+"""
+
+from collections.abc import Mapping
+
+from psycopg import Connection
+
+from baton import documents
+from baton.store import door, sql
+
+
+class LeaseConnection:
+    """One connection that holds a lease.
+
+    Args:
+        dsn: where.
+        schema: the schema.
+        ttl: seconds for which a renewal holds.
+        timeout: seconds that a statement may take.
+
+    Raises:
+        DatabaseUnavailable: there is no server, or it refuses.
+    """
+
+    def __init__(self, dsn: str, schema: str, *, ttl: float, timeout: float) -> None:
+        self._schema = sql.check_schema(schema)
+        self._ttl = ttl
+        self._guarded = False
+        with door.translated(schema):
+            self._conn = Connection[door.Row].connect(
+                door.conninfo(dsn, application_name="baton lease"), autocommit=True
+            )
+            self._conn.execute(door.session_settings(self._conn, timeout).encode())
+
+    def acquire(self, node: str, queues: Mapping[str, int]) -> int:
+        """Take a new lease, guarded by an advisory lock of this connection; return its id."""
+        params = {
+            "node": node,
+            "queues": documents.encode(dict(queues)),
+            "guarded": True,
+            "ttl": self._ttl,
+        }
+        [(lease,)] = door.run_sync(self._conn, self._schema, "lease_acquire", params)
+        self._guard(lease)
+        return int(lease)
+
+    def _guard(self, lease: int) -> None:
+        [(self._guarded,)] = door.run_sync(
+            self._conn, self._schema, "lease_guard", {"lease": lease}
+        )
+
+    def renew(self, lease: int) -> bool:
+        """Renew a lease; false means that it was declared dead."""
+        if not self._guarded:
+            self._guard(lease)
+        params = {"lease": lease, "ttl": self._ttl}
+        return bool(door.run_sync(self._conn, self._schema, "lease_renew", params))
+
+    def release(self, lease: int) -> None:
+        """Give a lease back."""
+        door.run_sync(self._conn, self._schema, "lease_release", {"lease": lease})
+
+    def close(self) -> None:
+        """Close the connection, and with it free the advisory lock."""
+        self._conn.close()

@@ -1,0 +1,9 @@
+-- Takes a lease. Committed before the process claims anything under it.
+insert into baton.leases (node, queues, guarded, expires_at)
+values (
+  %(node)s,
+  %(queues)s::jsonb,
+  %(guarded)s,
+  clock_timestamp() + make_interval(secs => %(ttl)s)
+)
+returning id
