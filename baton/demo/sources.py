@@ -14,22 +14,24 @@ from baton.errors import BatonError
 
 SIZE_LIMIT = 1_000_000
 TITLE_LIMIT = 60
-DEFAULT_TOPIC = "how Python runs things side by side"
+DEFAULT_TOPIC = "how Python speaks the internet"
 
 _STDLIB_TEXTS = (
-    "threading.py",
-    "queue.py",
-    "heapq.py",
-    "sched.py",
-    "graphlib.py",
-    "subprocess.py",
-    "concurrent/futures/_base.py",
-    "concurrent/futures/process.py",
-    "asyncio/events.py",
-    "asyncio/locks.py",
-    "asyncio/tasks.py",
+    "http/server.py",
+    "http/client.py",
+    "http/cookiejar.py",
+    "urllib/parse.py",
+    "urllib/request.py",
+    "email/architecture.rst",
+    "email/message.py",
+    "smtplib.py",
+    "socketserver.py",
+    "ssl.py",
+    "ipaddress.py",
+    "uuid.py",
+    "base64.py",
 )
-_SHORTEST_PROSE = 8
+_SHORTEST_PROSE = 30
 _LONGEST_FIRST = (codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE, codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 _ENCODINGS = dict(zip(_LONGEST_FIRST, ("utf-32", "utf-32", "utf-16", "utf-16"), strict=True))
 _NEWLINE = re.compile(r"\r\n?|[\x0b\x0c\x1c-\x1e\x85\u2028\u2029]")
@@ -56,8 +58,8 @@ def read(path: str | Path, *, limit: int = SIZE_LIMIT) -> Document:
     """Read one text file; its name is the title.
 
     UTF-8 is expected and a byte order mark is believed; bytes that don't fit become U+FFFD. Characters
-    that would steer a terminal are removed. Of a Python file, the docstrings and the other strings
-    of eight words and more are its text.
+    that would steer a terminal are removed. The text of a Python file is what its strings say,
+    docstrings above all: those of thirty words and more, or all of them when none is so long.
 
     Args:
         path: the file.
@@ -75,9 +77,9 @@ def read(path: str | Path, *, limit: int = SIZE_LIMIT) -> Document:
 
 
 def default_paths() -> list[Path]:
-    """Return texts that are there wherever Python is: what its modules say about concurrency.
+    """Return texts that are there wherever Python is: what its network modules say of themselves.
 
-    They are Python files of the standard library, whose docstrings are read. Where the library is
+    Most are Python files of the standard library, whose docstrings are read. Where the library is
     not made of files (a zip, or compiled modules only), the demo reads its own modules.
     """
     library = Path(sysconfig.get_path("stdlib"))
@@ -129,13 +131,13 @@ def _decode(content: bytes) -> str:
 
 
 def _prose_of(source: str) -> str:
-    """Return the prose in a Python file; all of it when it can't be parsed or has none."""
+    """Return the prose in a Python file; the file when it can't be parsed or holds no strings."""
     try:
         strings = [inspect.cleandoc(text) for text in _strings(ast.parse(source))]
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return source
     prose = [text for text in strings if len(text.split()) >= _SHORTEST_PROSE]
-    return "\n\n".join(prose) or source
+    return "\n\n".join(prose or strings) or source
 
 
 def _strings(tree: ast.Module) -> Iterator[str]:

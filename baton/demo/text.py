@@ -1,14 +1,11 @@
-"""What the demo's steps compute: a summary, keywords, a score, and the brief that joins them.
+"""What documents say and what they are about: a summary and keywords.
 
-Plain text processing with nothing learned from data. Every function takes documents and returns
-JSON; texts that are empty, not English or hardly text give results that say so.
+Plain text processing with nothing learned from data. The functions take documents and return JSON.
 """
 
 import math
-import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from itertools import pairwise
 from typing import Any
 
 from baton.demo.sources import Document
@@ -24,9 +21,15 @@ from baton.demo.words import (
 )
 
 LONGEST_PHRASE = 3
-SENTENCE_WORDS = range(7, 41)
+SENTENCE_WORDS = range(9, 41)
 SENTENCE_CHARACTERS = 320
-"""The longest sentence that a summary quotes whole."""
+LEANING = frozenset(
+    """
+    also and but he however it note optional otherwise please return returns she so such that these
+    they this
+    """.split()
+)
+"""Words that begin a sentence which is hard to follow without the one before, or a mere remark."""
 
 Phrase = tuple[str, ...]
 
@@ -34,9 +37,10 @@ Phrase = tuple[str, ...]
 def summarize(documents: Sequence[Document], *, size: int = 6) -> dict[str, Any]:
     """Choose the sentences that say most of what the documents say, in their order.
 
-    A sentence weighs the mean frequency of its content words over the collection (SumBasic: Nenkova
-    and Vanderwende, 2005), a little more near the start of its document. What a chosen sentence says
-    weighs half from then on, and no document gives more than its share.
+    The idea is SumBasic (Nenkova and Vanderwende, 2005): a sentence weighs what its content words
+    weigh, by its length; a word weighs more the more often it is used and the fewer documents use
+    it; and the words of a chosen sentence weigh half from then on. The start of a document weighs
+    more than its end, and no document gives more than its share.
 
     Args:
         documents: the collection.
@@ -84,32 +88,43 @@ class _Sentence:
             and len(text) <= SENTENCE_CHARACTERS
             and is_closed(text)
             and not text[0].islower()
+            and found[0] not in LEANING
             and letters >= 0.85 * len(text)
         )
 
-    def weight(self, frequency: Mapping[str, float]) -> float:
-        if not self.stems:
-            return 0.0
-        mean = sum(frequency[stem] for stem in self.stems) / len(self.stems)
-        return mean * (1.0 + 0.5 / (1 + self.position))
+    def weight(self, weights: Mapping[str, float]) -> float:
+        said = sum(weights[stem] for stem in self.stems) / len(self.stems) ** 0.7
+        return said * (1.0 + 1 / (1 + self.position / 5))
 
 
 def _choose(eligible: Sequence[_Sentence], size: int, share: int) -> list[_Sentence]:
-    counts = Counter(stem for one in eligible for stem in one.stems)
-    frequency = {stem: float(count) for stem, count in counts.items()}
+    weights = _weights(eligible)
     left = {one.text: one for one in eligible if one.stems}
     taken: Counter[int] = Counter()
     chosen: list[_Sentence] = []
     while left and len(chosen) < size:
-        best = max(left.values(), key=lambda one: one.weight(frequency))
+        best = max(left.values(), key=lambda one: one.weight(weights))
         del left[best.text]
         if taken[best.document] >= share:
             continue
         taken[best.document] += 1
         chosen.append(best)
         for covered in best.stems:
-            frequency[covered] /= 2
+            weights[covered] /= 2
     return chosen
+
+
+def _weights(eligible: Sequence[_Sentence]) -> dict[str, float]:
+    counts = Counter(stem for one in eligible for stem in one.stems)
+    pairs = {(one.document, stem) for one in eligible for stem in one.stems}
+    holders = Counter(stem for _, stem in pairs)
+    total = len({one.document for one in eligible})
+    return {stem: count * _rarity(holders[stem], total) for stem, count in counts.items()}
+
+
+def _rarity(holders: int, total: int) -> float:
+    """Return 1 for what all documents hold, more for what few do."""
+    return math.log2(1 + total / holders)
 
 
 def _shortened(sentence: str) -> str:
@@ -123,7 +138,8 @@ def keywords(documents: Sequence[Document], *, size: int = 12) -> dict[str, Any]
 
     Candidates are runs of up to three content words that no small word or punctuation parts. They
     are ranked by their C-value (Frantzi, Ananiadou and Mima, 2000): a phrase counts as often as it
-    stands by itself, not inside a longer one, and longer phrases weigh more.
+    stands by itself, not inside a longer one, longer phrases weigh more, and so do those that fewer
+    documents hold.
 
     Args:
         documents: the collection.
@@ -141,7 +157,11 @@ def keywords(documents: Sequence[Document], *, size: int = 12) -> dict[str, Any]
         inside = Counter(_key(phrase) for phrase in _phrases(text, english=english))
         counts.update(inside)
         holders.update(inside.keys())
-    ranked = _distinct(_c_values(counts), counts, size)
+    values = {
+        phrase: value * _rarity(holders[phrase], len(texts))
+        for phrase, value in _c_values(counts).items()
+    }
+    ranked = _distinct(values, counts, size)
     shown = _surfaces(texts, {phrase for phrase, _ in ranked}, english=english)
     return {
         "keywords": [

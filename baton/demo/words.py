@@ -39,7 +39,8 @@ _ABBREVIATIONS = frozenset(
 _WORD = re.compile(r"[^\W\d_]+(?:['’-][^\W\d_]+)*")  # noqa: RUF001
 _TOKEN = re.compile(r"[\w'’-]+")  # noqa: RUF001
 _BULLET = re.compile(r"(?:[-*•‣◦+]|\(?\d{1,3}[.)]|\(?[a-z]\))\s+")  # noqa: RUF001
-_CODE = (">>>", "...", "$ ", "|", "@", ":param", ":return", ":raise", "#!", "//")
+_CODE = (">>>", "...", "$ ", "|", "@", ":param", ":return", ":raise", "#!", "//", "--")
+_FENCES = ("```", "~~~")
 # The look-behind keeps a long run of dots from being tried again at each of its dots.
 _END = re.compile(r"(?<![.!?…])[.!?…]++[\"'”’»)\]]*+\s++|[。！？]++[」』”’]*+\s*+")  # noqa: RUF001
 _MARKUP = re.compile(r":(?:[a-z]{2,10}:){1,2}(?=`)|`+|(?<!\w)\*{1,2}(?=\w)|(?<=\w)\*{1,2}(?!\w)")
@@ -80,11 +81,13 @@ def paragraphs(text: str) -> Iterator[str]:
     """
     held: list[str] = []
     margin = 0
+    fenced = False
     for line in text.splitlines():
         stripped = line.strip()
         indent = len(line) - len(line.lstrip())
         bullet = _BULLET.match(stripped)
-        dropped = not _WORD.search(stripped) or stripped.startswith(_CODE)
+        fenced ^= stripped.startswith(_FENCES)
+        dropped = fenced or not _WORD.search(stripped) or stripped.startswith(_CODE + _FENCES)
         shifted = indent - margin >= 4 or (margin - indent >= 4 and len(held) > 1)  # noqa: PLR2004
         if held and (dropped or bullet or shifted):
             yield _join(held)

@@ -20,6 +20,7 @@ from anyio import (
     create_memory_object_stream,
     create_task_group,
     current_effective_deadline,
+    sleep_forever,
     to_thread,
 )
 from anyio.abc import TaskGroup, TaskStatus
@@ -115,12 +116,12 @@ class Executor:
 
     async def run(self, *, task_status: TaskStatus[None]) -> None:
         """Run submitted jobs until cancelled."""
-        async with create_task_group() as self._tasks:
+        async with self._send, self._receive, create_task_group() as self._tasks:
             task_status.started()
-            await Event().wait()
+            await sleep_forever()
 
     async def _run_jobs(self) -> None:
-        async for job in self._receive.clone():
+        async for job in self._receive:
             attempt = self._attempts[job.id]
             try:
                 with structlog.contextvars.bound_contextvars(**_context(job)):

@@ -68,20 +68,18 @@ class LeaseKeeper:
     async def run(self, *, task_status: TaskStatus[None]) -> None:
         """Take the lease, report it as started, and renew it until cancelled; then give it back."""
         await to_thread.run_sync(self._acquire)
-        try:
-            async with BlockingPortal() as portal:
-                thread = threading.Thread(
-                    target=self._renew_until_stopped, args=(portal,), name="baton lease", daemon=True
-                )
-                thread.start()
+        async with BlockingPortal() as portal:
+            thread = threading.Thread(
+                target=self._renew_until_stopped, args=(portal,), name="baton lease", daemon=True
+            )
+            thread.start()
+            try:
                 task_status.started()
-                try:
-                    await sleep_forever()
-                finally:
-                    self._stop.set()
-        finally:
-            with CancelScope(shield=True):
-                await to_thread.run_sync(self._release, thread)
+                await sleep_forever()
+            finally:
+                self._stop.set()
+                with CancelScope(shield=True):
+                    await to_thread.run_sync(self._release, thread)
 
     def _release(self, thread: threading.Thread) -> None:
         thread.join(self._timeout)

@@ -95,38 +95,39 @@ class Producer:
         task_status.started()
         while True:
             self._woken = Event()  # before the cycle: a wake-up that comes during it is kept
-            more = await self._cycle()
+            again = await self._cycle()
             if self._draining and not self._acks and self._running.total() == 0:
                 self._drained.set()
-            if not more and not self._acks:
+            if not again and not self._acks:
                 with move_on_after(self._poll_interval):
                     await self._woken.wait()
 
     async def _cycle(self) -> bool:
-        """Run one cycle; true when there may be more to fetch and room for it."""
+        """Run one cycle; true when it is to be tried again at once."""
         capacities = self._capacities()
         pending, self._acks = self._acks, []
         if not pending and not capacities:
             return False
         try:
-            return await self._exchange(pending, capacities)
+            await self._exchange(pending, capacities)
         except StatementConflict as error:
             self._acks[:0] = pending
             log.info("cycle.retried", reason=str(error))
             await sleep(uniform(0, 0.05))  # noqa: S311
+            return True
         except InvalidData as error:
             log.error("cycle.refused", reason=str(error))
             await self._exchange_singly(pending)
-            return False
         except DatabaseError as error:
             self._acks[:0] = pending
             self._doubt(pending)
             await self._reconnect(error)
-        return True
+            return True
+        return False
 
     async def _exchange(
         self, pending: Sequence[tuple[Job, Ack]], capacities: Mapping[str, int]
-    ) -> bool:
+    ) -> None:
         with CancelScope(shield=True):
             if monotonic() < self._suspect_until:
                 await self._return_lost_claims(pending)
@@ -136,8 +137,6 @@ class Producer:
                 self._running[job.queue] += 1
                 self._submit(job)
         self._report_refused(pending, cycle.accepted)
-        fetched = Counter(job.queue for job in cycle.jobs)
-        return any(fetched[queue] == capacity for queue, capacity in self._capacities().items())
 
     async def _exchange_singly(self, pending: Sequence[tuple[Job, Ack]]) -> None:
         """Acknowledge one at a time, and fail the attempt whose words the database refuses."""

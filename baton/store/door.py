@@ -15,7 +15,7 @@ from anyio import CancelScope
 from psycopg import AsyncConnection, Connection
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg.rows import tuple_row
-from psycopg_pool import AsyncConnectionPool, ConnectionPool, PoolTimeout
+from psycopg_pool import AsyncConnectionPool, ConnectionPool
 
 from baton.errors import (
     ConfigurationError,
@@ -199,16 +199,13 @@ class Database:
     @asynccontextmanager
     async def connection(self) -> AsyncIterator[AsyncConnection[Row]]:
         """Lend a connection."""
-        with CancelScope(shield=True) as scope:
-            try:
-                async with self._pool.connection() as conn:
-                    scope.shield = False
-                    try:
-                        yield conn
-                    finally:
-                        scope.shield = True
-            except PoolTimeout as error:
-                raise DatabaseUnavailable(str(error)) from error
+        with CancelScope(shield=True) as scope, translated(self.schema):
+            async with self._pool.connection() as conn:
+                scope.shield = False
+                try:
+                    yield conn
+                finally:
+                    scope.shield = True
 
     async def run(self, name: str, params: Mapping[str, Any] | None = None) -> list[Row]:
         """Run ``sql/queries/<name>.sql`` and return its rows.
@@ -261,11 +258,8 @@ class SyncDatabase:
     @contextmanager
     def connection(self) -> Iterator[Connection[Row]]:
         """Lend a connection."""
-        try:
-            with self._pool.connection() as conn:
-                yield conn
-        except PoolTimeout as error:
-            raise DatabaseUnavailable(str(error)) from error
+        with translated(self.schema), self._pool.connection() as conn:
+            yield conn
 
     def run(self, name: str, params: Mapping[str, Any] | None = None) -> list[Row]:
         """Do what `Database.run` does."""

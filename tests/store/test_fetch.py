@@ -1,0 +1,98 @@
+"""Claiming: each job once, in order, never waiting for what others hold."""
+
+import anyio
+import pytest
+
+from baton.client import Client
+from tests.support import connection, job, process, rows, value
+
+pytestmark = pytest.mark.anyio
+
+
+async def test_eight_processes_claim_each_job_once(database: str) -> None:
+    total = 2_000
+    async with Client(database) as client:
+        await client.insert_all([job() for _ in range(total)])
+    claimed: list[int] = []
+
+    async def work() -> None:
+        async with process(database) as worker:
+            jobs = await worker.fetch(13)
+            while jobs:
+                claimed.extend(each.id for each in jobs)
+                jobs = await worker.complete(*jobs, capacity=13)
+
+    async with anyio.create_task_group() as tasks:
+        for _ in range(8):
+            tasks.start_soon(work)
+    assert len(claimed) == len(set(claimed)) == total
+    assert await rows(database, "select state::text, count(*) from baton.jobs group by 1") == [
+        ("completed", total)
+    ]
+    assert await value(database, "select max(attempt) from baton.jobs") == 1
+
+
+async def test_lower_priority_number_comes_first_then_the_older(database: str) -> None:
+    async with Client(database) as client:
+        inserted = await client.insert_all([job(priority=p) for p in (5, 0, 9, 0, 5)])
+    async with process(database) as worker:
+        first = await worker.fetch(3)
+        rest = await worker.fetch(3)
+    ids = [each.id for each in inserted]
+    assert [each.id for each in (*first, *rest)] == [ids[1], ids[3], ids[0], ids[4], ids[2]]
+
+
+async def test_each_queue_is_filled_to_its_own_capacity(database: str) -> None:
+    async with Client(database) as client:
+        await client.insert_all([job(queue=queue) for queue in ("a", "b") for _ in range(5)])
+        await client.insert(job(queue="unserved"))
+    async with process(database) as worker:
+        cycle = await worker.cycles.cycle(worker.lease, [], {"a": 2, "b": 4})
+    queues = [each.queue for each in cycle.jobs]
+    assert (queues.count("a"), queues.count("b"), len(queues)) == (2, 4, 6)
+
+
+async def test_a_job_that_somebody_holds_is_skipped_and_not_waited_for(database: str) -> None:
+    async with Client(database) as client:
+        held, free = await client.insert_all([job(), job()])
+    async with process(database) as worker, connection(database) as holder, holder.transaction():
+        await holder.execute("select from baton.jobs where id = %s for update", (held.id,))
+        with anyio.fail_after(5):
+            assert [each.id for each in await worker.fetch(10)] == [free.id]
+
+
+async def test_scheduled_jobs_wait_for_their_time(database: str) -> None:
+    async with Client(database) as client:
+        await client.insert(job(schedule_in=3_600))
+    async with process(database) as worker:
+        assert await worker.fetch(10) == []
+
+
+async def test_due_jobs_become_available_and_the_next_time_is_told(database: str) -> None:
+    async with Client(database) as client:
+        due, later = await client.insert_all([job(schedule_in=60), job(schedule_in=3_600)])
+    query = "update baton.jobs set scheduled_at = now() where id = %s returning id"
+    await rows(database, query, due.id)
+    [(staged, next_in)] = await rows(database, "select * from baton.stage_jobs(10)")
+    assert staged == 1
+    assert 3_500 < next_in <= 3_600
+    states = dict(await rows(database, "select id, state::text from baton.jobs"))
+    assert states == {due.id: "available", later.id: "scheduled"}
+
+
+async def test_nothing_is_claimed_under_a_lease_that_is_gone(database: str) -> None:
+    async with Client(database) as client:
+        await client.insert(job())
+    async with process(database) as worker:
+        await rows(database, "delete from baton.leases returning id")
+        assert await worker.fetch(10) == []
+
+
+async def test_claims_that_were_never_reported_are_given_back_uncharged(database: str) -> None:
+    async with Client(database) as client:
+        await client.insert_all([job(), job()])
+    async with process(database) as worker:
+        known, lost = await worker.fetch(2)
+        assert await worker.cycles.return_lost(worker.lease, [known.id]) == [lost.id]
+    found = await rows(database, "select id, state::text, attempt from baton.jobs order by id")
+    assert found == [(known.id, "executing", 1), (lost.id, "available", 0)]

@@ -1,0 +1,309 @@
+"""The release protocol: dependents start exactly once, and as soon as they may."""
+
+from uuid import uuid4
+
+import anyio
+import pytest
+
+from baton.client import Client
+from baton.jobs import State
+from baton.workflows import Workflow
+from tests.support import Process, connection, done, ended, job, process, rows, states, value
+
+pytestmark = pytest.mark.anyio
+
+
+def diamond(name: str = "diamond") -> Workflow:
+    return (
+        Workflow(name)
+        .add("fetch", job())
+        .add("left", job(), deps=["fetch"])
+        .add("right", job(), deps=["fetch"])
+        .add("join", job(), deps=["left", "right"])
+    )
+
+
+async def insert(database: str, *workflows: Workflow) -> None:
+    async with Client(database) as client:
+        for workflow in workflows:
+            await client.insert_workflow(workflow)
+
+
+async def test_a_cycle_starts_what_its_own_ack_released(database: str) -> None:
+    await insert(database, diamond())
+    async with process(database) as worker:
+        [fetch] = await worker.fetch(10)
+        released = await worker.complete(fetch, capacity=10)
+    assert [each.step_name for each in released] == ["left", "right"]
+
+
+async def test_a_step_waits_for_its_last_dependency(database: str) -> None:
+    await insert(database, diamond())
+    async with process(database) as worker:
+        [fetch] = await worker.fetch(10)
+        left, right = await worker.complete(fetch, capacity=10)
+        assert await worker.complete(left, capacity=10) == []
+        [join] = await worker.complete(right, capacity=10)
+    assert join.step_name == "join"
+
+
+async def test_a_workflow_is_finished_once_with_its_last_step(database: str) -> None:
+    flow = diamond()
+    await insert(database, flow)
+    async with process(database) as worker:
+        assert await worker.run_all() == 4
+    assert await rows(database, "select id, state::text from baton.workflows") == [
+        (flow.workflow_id, "completed")
+    ]
+    completions = "select workflow_id, outcome::text, failed_steps from baton.workflow_completions"
+    assert await rows(database, completions) == [(flow.workflow_id, "completed", [])]
+    assert await value(database, "select count(*) from baton.workflow_releases") == 0
+
+
+async def test_results_of_dependencies_come_with_the_step(database: str) -> None:
+    await insert(database, diamond())
+    async with process(database) as worker:
+        [fetch] = await worker.fetch(10)
+        await worker.acknowledge(done(fetch, '{"documents": [1, 2]}'))
+        left, right = await worker.fetch(10)
+        await worker.acknowledge(done(left, '"left"'), done(right))
+        [join] = await worker.fetch(10)
+    assert left.result("fetch") == {"documents": [1, 2]}
+    assert join.results() == {"left": "left", "right": None}
+
+
+@pytest.mark.parametrize("processes", [2, 8])
+async def test_last_dependencies_that_end_together_lose_no_wake_up(
+    database: str, processes: int
+) -> None:
+    """Each child has as many parents as there are processes; each process ends one of them."""
+    children = 2_000 // processes
+    flow = Workflow("pairs")
+    for child in range(children):
+        parents = [f"{child}.{parent}" for parent in range(processes)]
+        for index, parent in enumerate(parents):
+            flow.add(parent, job(queue=f"queue{index}"))
+        flow.add(f"child{child}", job(queue="children"), deps=parents)
+    await insert(database, flow)
+
+    async def end_parents(index: int) -> None:
+        async with process(database) as worker:
+            while jobs := await worker.fetch(5, queue=f"queue{index}"):
+                await worker.acknowledge(*(done(each) for each in jobs))
+
+    async with anyio.create_task_group() as tasks:
+        for index in range(processes):
+            tasks.start_soon(end_parents, index)
+
+    query = "select state::text, count(*) from baton.jobs where queue = 'children' group by 1"
+    assert await rows(database, query) == [("available", children)]
+
+
+async def test_wide_fan_in_is_released_once_by_eight_processes(database: str) -> None:
+    width = 1_000
+    flow = Workflow("wide").add("root", job())
+    for index in range(width):
+        flow.add(f"leaf{index}", job(), deps=["root"])
+    flow.add("join", job(), deps=[f"leaf{index}" for index in range(width)])
+    await insert(database, flow)
+    ran: list[str] = []
+
+    async def work() -> None:
+        async with process(database) as worker:
+            while await value(database, "select count(*) from baton.workflow_completions") == 0:
+                jobs = await worker.fetch(20)
+                while jobs:
+                    ran.extend(each.step_name or "" for each in jobs)
+                    jobs = await worker.complete(*jobs, capacity=20)
+
+    async with anyio.create_task_group() as tasks:
+        for _ in range(8):
+            tasks.start_soon(work)
+    assert sorted(ran) == sorted(flow.step_names())
+    assert ran[-1] == "join"
+
+
+async def test_a_failed_step_cancels_its_whole_closure_at_once_with_causes(database: str) -> None:
+    flow = (
+        Workflow("chain")
+        .add("a", job())
+        .add("b", job(), deps=["a"])
+        .add("c", job(), deps=["b"])
+        .add("other", job(queue="other"))
+    )
+    await insert(database, flow)
+    async with process(database) as worker:
+        [a] = await worker.fetch()
+        await worker.acknowledge(ended(a, State.DISCARDED, error='{"message": "broken"}'))
+    assert await states(database) == {
+        "a": "discarded",
+        "b": "cancelled",
+        "c": "cancelled",
+        "other": "available",
+    }
+    errors = dict(await rows(database, "select step_name, error from baton.workflow_nodes"))
+    assert errors == {
+        "a": "broken",
+        "b": "dependency a was discarded",
+        "c": "dependency b was cancelled",
+        "other": None,
+    }
+
+
+@pytest.mark.parametrize(
+    ("state", "flags", "expected"),
+    [
+        (State.CANCELLED, {}, "cancelled"),
+        (State.CANCELLED, {"ignore_cancelled": True}, "available"),
+        (State.CANCELLED, {"ignore_discarded": True}, "cancelled"),
+        (State.DISCARDED, {}, "cancelled"),
+        (State.DISCARDED, {"ignore_discarded": True}, "available"),
+        (State.DISCARDED, {"ignore_cancelled": True}, "cancelled"),
+    ],
+)
+async def test_ignore_flags_decide_whether_a_bad_end_poisons(
+    database: str, state: State, flags: dict[str, bool], expected: str
+) -> None:
+    flow = Workflow("flags").add("a", job()).add("b", job(), deps=["a"], **flags)
+    await insert(database, flow)
+    async with process(database) as worker:
+        [a] = await worker.fetch()
+        await worker.acknowledge(ended(a, state))
+    assert (await states(database))["b"] == expected
+
+
+async def test_a_step_behind_a_cancelled_one_runs_when_it_ignores_cancelling(database: str) -> None:
+    flow = (
+        Workflow("clean-up")
+        .add("a", job())
+        .add("b", job(), deps=["a"])
+        .add("clean", job(), deps=["b"], ignore_cancelled=True)
+    )
+    await insert(database, flow)
+    async with process(database) as worker:
+        [a] = await worker.fetch()
+        await worker.acknowledge(ended(a, State.DISCARDED))
+        assert await worker.run_all() == 1
+    completions = "select outcome::text, failed_steps from baton.workflow_completions"
+    assert await rows(database, completions) == [("failed", ["a", "b"])]
+
+
+async def test_a_retryable_dependency_is_still_open(database: str) -> None:
+    await insert(database, Workflow("retry").add("a", job()).add("b", job(), deps=["a"]))
+    async with process(database) as worker:
+        [a] = await worker.fetch()
+        await worker.acknowledge(ended(a, State.RETRYABLE, delay=3600))
+    assert await states(database) == {"a": "retryable", "b": "suspended"}
+
+
+async def test_the_sweep_finishes_what_a_crash_left_between_ack_and_release(database: str) -> None:
+    await insert(database, diamond())
+    async with process(database) as worker, connection(database) as conn:
+        [fetch] = await worker.fetch()
+        # the first half of a cycle alone: the process died before the second
+        await conn.execute(
+            """
+            select baton.finish_jobs(
+              %s, array[%s], array[%s::bigint], array['completed'::baton.job_state], array[0.0],
+              array[false], array[null], array[null], array[true]
+            )
+            """,
+            (worker.lease, fetch.id, fetch.epoch),
+        )
+        assert (await states(database))["left"] == "suspended"
+        await conn.execute("select baton.sweep_releases(0, 0, 100)")
+    assert (await states(database))["left"] == "available"
+    assert await value(database, "select count(*) from baton.workflow_releases") == 0
+
+
+async def test_a_held_dependent_is_not_waited_for_and_the_sweep_comes_back(database: str) -> None:
+    await insert(database, Workflow("held").add("a", job()).add("b", job(), deps=["a"]))
+    async with process(database) as worker, connection(database) as holder:
+        [a] = await worker.fetch()
+        async with holder.transaction():
+            await holder.execute("select from baton.jobs where state = 'suspended' for update")
+            with anyio.fail_after(5):
+                await worker.acknowledge(done(a))
+            assert (await states(database))["b"] == "suspended"
+        await holder.execute("select baton.sweep_releases(0, 0, 100)")
+    assert (await states(database))["b"] == "available"
+
+
+async def test_a_held_workflow_is_finished_by_the_sweep(database: str) -> None:
+    await insert(database, Workflow("held").add("a", job()))
+    async with process(database) as worker, connection(database) as holder:
+        [a] = await worker.fetch()
+        async with holder.transaction():
+            await holder.execute("select from baton.workflows for update")
+            with anyio.fail_after(5):
+                await worker.acknowledge(done(a))
+        await holder.execute("select baton.sweep_releases(0, 0, 100)")
+    assert await value(database, "select state::text from baton.workflows") == "completed"
+
+
+async def test_a_step_started_by_hand_before_its_gate_waits_on(database: str) -> None:
+    await insert(database, Workflow("early").add("a", job()).add("b", job(), deps=["a"]))
+    await rows(
+        database,
+        "update baton.jobs set state = 'available' where meta ->> 'workflow_name' = 'b' returning id",
+    )
+    async with process(database) as worker:
+        jobs = {each.step_name: each for each in await worker.fetch(10)}
+        assert jobs["b"].step is not None
+        assert jobs["b"].step.gate == "waiting"
+        await worker.acknowledge(ended(jobs["b"], State.SUSPENDED, refund=True))
+        assert await states(database) == {"a": "executing", "b": "suspended"}
+        [b] = await worker.complete(jobs["a"], capacity=10)
+    assert b.attempt == 1
+    assert b.meta["snoozed"] == 1
+
+
+async def test_a_step_that_waits_on_after_its_dependency_ended_is_released(database: str) -> None:
+    """The gate opened between the early fetch and its acknowledgement."""
+    await insert(database, Workflow("early").add("a", job()).add("b", job(), deps=["a"]))
+    await rows(
+        database,
+        "update baton.jobs set state = 'available' where meta ->> 'workflow_name' = 'b' returning id",
+    )
+    async with process(database) as worker:
+        jobs = {each.step_name: each for each in await worker.fetch(10)}
+        await worker.complete(jobs["a"])
+        await worker.acknowledge(ended(jobs["b"], State.SUSPENDED, refund=True))
+    assert (await states(database))["b"] == "available"
+
+
+async def test_random_layers_run_every_step_once_and_in_order(database: str) -> None:
+    layers, width = 12, 40
+    flow = Workflow("layers", workflow_id=uuid4())
+    for layer in range(layers):
+        for index in range(width):
+            deps = [f"{layer - 1}.{(index * 7 + k * 11) % width}" for k in range(4)] if layer else []
+            flow.add(f"{layer}.{index}", job(), deps=deps)
+    await insert(database, flow)
+    ended_at: dict[str, int] = {}
+    started: list[tuple[str, int]] = []
+    clock = 0
+
+    async def work(worker: Process) -> None:
+        nonlocal clock
+        while await value(database, "select count(*) from baton.workflow_completions") == 0:
+            jobs = await worker.fetch(7)
+            while jobs:
+                for each in jobs:
+                    clock += 1
+                    started.append((each.step_name or "", clock))
+                for each in jobs:
+                    clock += 1
+                    ended_at[each.step_name or ""] = clock
+                jobs = await worker.complete(*jobs, capacity=7)
+
+    async with anyio.create_task_group() as tasks:
+        async with process(database) as one, process(database) as two, process(database) as three:
+            async with anyio.create_task_group() as workers:
+                for worker in (one, two, three):
+                    workers.start_soon(work, worker)
+        tasks.cancel_scope.cancel()
+    assert len(started) == len(dict(started)) == layers * width
+    begun = dict(started)
+    for step in flow.steps():
+        assert all(ended_at[dependency] < begun[step.name] for dependency in step.deps)
