@@ -79,7 +79,7 @@ def _credibility(credibility: Mapping[str, Any]) -> Iterator[str]:
         yield ""
     for signal in credibility["signals"]:
         points = f"{signal['points']:4.1f} of {signal['out_of']}"
-        yield f"{signal['name']:<12} {points:>10}  {signal['finding']}"[:WIDTH]
+        yield from _wrapped(signal["finding"], first=f"{signal['name']:<12} {points:>10}  ")
     yield ""
     yield f"{'text':<{TITLE_WIDTH}}  {'words':>8}  {'sentences':>9}  {'reading ease':>12}  score"
     for document in credibility["documents"]:
@@ -101,7 +101,11 @@ def _bar(value: float, best: float) -> str:
 
 def _wrapped(text: str, first: str = "") -> list[str]:
     return textwrap.wrap(
-        text, WIDTH, initial_indent=first, subsequent_indent=" " * len(first), break_on_hyphens=False
+        text,
+        WIDTH,
+        initial_indent=first,
+        subsequent_indent=" " * len(first),
+        break_on_hyphens=False,
     )
 
 

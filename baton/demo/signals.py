@@ -19,16 +19,16 @@ HEDGES = frozenset(
     about almost apparently appear appears approximately arguably assume assumes could estimated
     generally indicate indicates largely likely mainly may maybe might mostly normally often
     perhaps possible possibly potentially presumably probable probably rarely relatively roughly
-    seem seems should sometimes somewhat suggest suggests tend tends typically unlikely usually
-    """.split()
+    seem seems sometimes somewhat suggest suggests tend tends typically unlikely usually
+    """.split()  # noqa: SIM905
 )
 ABSOLUTES = frozenset(
     """
-    absolutely all always best certainly clearly completely definitely entirely every everybody
+    absolutely always best certainly clearly completely definitely entirely every everybody
     everyone everything forever guaranteed impossible inevitably must never nobody none nothing
-    obviously only perfect perfectly proven totally truly undeniable undoubtedly unquestionably
+    obviously perfect perfectly proven totally truly undeniable undoubtedly unquestionably
     utterly worst
-    """.split()
+    """.split()  # noqa: SIM905
 )
 _REFERENCE = re.compile(
     r"(?:https?://|www\.)\w"
@@ -125,7 +125,7 @@ class _Measured:
     def _references(self) -> Signal:
         count = _count(_REFERENCE, self.text)
         rate = self._rate(count)
-        finding = f"{count:,} links, standards and citations, {rate:.1f} per 1,000 words"
+        finding = f"{count:,} links and citations, {rate:.1f} per 1,000 words"
         return Signal("references", finding, 25 * min(1, rate / 5), 25)
 
     def _balance(self) -> Signal:
@@ -162,16 +162,16 @@ def _reading_ease(found: Sequence[str]) -> float:
 
 def _readability(ease: float) -> Signal:
     distance = max(0.0, 30 - ease, ease - 70)
-    finding = f"reading ease {ease:.0f}; 30 to 70 is what adults write for adults"
+    finding = f"reading ease {ease:.0f}; from 30 to 70 it costs no points"
     return Signal("readability", finding, 15 * max(0, 1 - distance / 40), 15)
 
 
 def _variety(found: Sequence[str]) -> Signal:
-    """Score the share of different words, as a mean over windows: it falls with length otherwise."""
+    """Score the share of different words: a mean over windows, since it falls with length."""
     starts = range(0, max(1, len(found) - WINDOW // 2), WINDOW)
     windows = [found[start : start + WINDOW] for start in starts]
     share = sum(len(set(window)) / len(window) for window in windows) / len(windows)
-    finding = f"{share:.0%} different words in any {WINDOW}"
+    finding = f"{share:.0%} different words among {WINDOW} in a row"
     return Signal("variety", finding, 10 * min(1, max(0, (share - 0.4) / 0.3)), 10)
 
 

@@ -32,7 +32,12 @@ _STDLIB_TEXTS = (
     "base64.py",
 )
 _SHORTEST_PROSE = 30
-_LONGEST_FIRST = (codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE, codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+_LONGEST_FIRST = (
+    codecs.BOM_UTF32_LE,
+    codecs.BOM_UTF32_BE,
+    codecs.BOM_UTF16_LE,
+    codecs.BOM_UTF16_BE,
+)
 _ENCODINGS = dict(zip(_LONGEST_FIRST, ("utf-32", "utf-32", "utf-16", "utf-16"), strict=True))
 _NEWLINE = re.compile(r"\r\n?|[\x0b\x0c\x1c-\x1e\x85\u2028\u2029]")
 
@@ -57,9 +62,9 @@ class UnreadableSource(BatonError):
 def read(path: str | Path, *, limit: int = SIZE_LIMIT) -> Document:
     """Read one text file; its name is the title.
 
-    UTF-8 is expected and a byte order mark is believed; bytes that don't fit become U+FFFD. Characters
-    that would steer a terminal are removed. The text of a Python file is what its strings say,
-    docstrings above all: those of thirty words and more, or all of them when none is so long.
+    UTF-8 is expected and a byte order mark is believed; bytes that don't fit become U+FFFD.
+    Characters that would steer a terminal are removed. The text of a Python file is what its
+    strings say, docstrings above all: those of thirty words and more, or all if none is so long.
 
     Args:
         path: the file.
@@ -84,7 +89,7 @@ def default_paths() -> list[Path]:
     """
     library = Path(sysconfig.get_path("stdlib"))
     found = [library / name for name in _STDLIB_TEXTS if (library / name).is_file()]
-    return found or sorted(Path(__file__).parent.glob("*.py"))
+    return found or sorted(Path(__file__).parent.glob("[!_]*.py"))
 
 
 def inert(text: str) -> str:

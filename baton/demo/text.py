@@ -21,13 +21,13 @@ from baton.demo.words import (
 )
 
 LONGEST_PHRASE = 3
-SENTENCE_WORDS = range(9, 41)
+SENTENCE_WORDS = range(11, 41)
 SENTENCE_CHARACTERS = 320
 LEANING = frozenset(
     """
     also and but he however it note optional otherwise please return returns she so such that these
     they this
-    """.split()
+    """.split()  # noqa: SIM905
 )
 """Words that begin a sentence which is hard to follow without the one before, or a mere remark."""
 
@@ -50,8 +50,8 @@ def summarize(documents: Sequence[Document], *, size: int = 6) -> dict[str, Any]
         ``sentences``: mappings of ``text`` and ``document`` (a title); ``chosen_from``: how many
         sentences there were; ``texts``: mappings of ``title`` and ``words``.
     """
-    counted = [list(tokens(document["text"])) for document in documents]
-    english = is_english(token.word for found in counted for token in found)
+    counted = [words(document["text"]) for document in documents]
+    english = is_english(word for found in counted for word in found)
     everything = [
         _Sentence(number, position, sentence, english=english)
         for number, document in enumerate(documents)
@@ -89,11 +89,12 @@ class _Sentence:
             and is_closed(text)
             and not text[0].islower()
             and found[0] not in LEANING
+            and not text.split(maxsplit=1)[0].endswith(":")
             and letters >= 0.85 * len(text)
         )
 
     def weight(self, weights: Mapping[str, float]) -> float:
-        said = sum(weights[stem] for stem in self.stems) / len(self.stems) ** 0.7
+        said = sum(weights[stem] for stem in self.stems) / math.pow(len(self.stems), 0.7)
         return said * (1.0 + 1 / (1 + self.position / 5))
 
 
@@ -124,7 +125,7 @@ def _weights(eligible: Sequence[_Sentence]) -> dict[str, float]:
 
 def _rarity(holders: int, total: int) -> float:
     """Return 1 for what all documents hold, more for what few do."""
-    return math.log2(1 + total / holders)
+    return math.sqrt(math.log2(1 + total / holders))
 
 
 def _shortened(sentence: str) -> str:
@@ -205,7 +206,7 @@ def _c_values(counts: Counter[Phrase]) -> dict[Phrase, float]:
     for phrase in repeated:
         inside = longer.get(phrase, [0])
         alone = counts[phrase] - sum(inside) / len(inside)
-        values[phrase] = math.log2(1 + len(phrase)) * alone
+        values[phrase] = math.pow(len(phrase), 1.5) * alone
     return values
 
 

@@ -10,40 +10,44 @@ ENGLISH_SHARE = 0.2
 
 STOP_WORDS = frozenset(
     """
-    a about above after again against all almost already also although always am among an and another
-    any anyone anything are aren't around as at away back be became because become been before being
-    below between both but by came can can't cannot come could couldn't did didn't do does doesn't
-    doing don't done down during each either else enough etc even ever every everything few first for
-    from further get gets give given gives go goes going got had has have haven't having he her here
-    hers herself him himself his how however i if in instead into is isn't it it's its itself just
-    keep kept know known last least less let lets like made make makes making many may maybe me
-    might more most much must my myself need needed needs neither never new next no none nor not
-    nothing now of off often on once one ones only onto or other others otherwise our ours ourselves
-    out over own per perhaps put quite rather really same say says see seem seems several shall she
-    should shouldn't since so some something sometimes soon still such take taken takes than that
-    that's the their theirs them themselves then there therefore these they thing things this those
-    though three through thus to together too toward two under unless until up upon us use used
-    useful uses using usually very via want wants was wasn't way ways we well went were weren't what
-    whatever when whenever where whereas wherever whether which while who whole whom whose why will
-    with within without won't would wouldn't yes yet you you're your yours yourself
-    """.split()
+    a about above after again against all almost already also although always am among an and
+    another any anyone anything are aren't around as at away back be became because become been
+    before being below between both but by came can can't cannot come could couldn't did didn't
+    do does doesn't doing don't done down during each either else enough etc even ever every
+    everything few first for from further get gets give given gives go goes going got had has
+    have haven't having he her here hers herself him himself his how however i if in instead
+    into is isn't it it's its itself just keep kept know known last least less let lets like
+    made make makes making many may maybe me might more most much must my myself need needed
+    needs neither never new next no none nor not nothing now of off often on once one ones only
+    onto or other others otherwise our ours ourselves out over own per perhaps put quite rather
+    really same say says see seem seems several shall she should shouldn't since so some
+    something sometimes soon still such take taken takes than that that's the their theirs them
+    themselves then there therefore these they thing things this those though three through thus
+    to together too toward two under unless until up upon us use used useful uses using usually
+    very via want wants was wasn't way ways we well went were weren't what whatever when
+    whenever where whereas wherever whether which while who whole whom whose why will with
+    within without won't would wouldn't yes yet you you're your yours yourself
+    """.split()  # noqa: SIM905
 )
 _ABBREVIATIONS = frozenset(
     """
-    al approx apr aug ca cf ch co corp dec dept dr e.g eg est etc feb fig figs gen gov i.e ie inc jan
-    jr jul jun ltd mar mr mrs ms mt no nos nov oct op p pp prof ref refs rep rev sec sep sept sr st
-    sub v viz vol vs
-    """.split()
+    al approx apr aug ca cf ch co corp dec dept dr e.g eg est etc feb fig figs gen gov i.e ie
+    inc jan jr jul jun ltd mar mr mrs ms mt no nos nov oct op p pp prof ref refs rep rev sec sep
+    sept sr st sub v viz vol vs
+    """.split()  # noqa: SIM905
 )
 
 _WORD = re.compile(r"[^\W\d_]+(?:['’-][^\W\d_]+)*")  # noqa: RUF001
 _TOKEN = re.compile(r"[\w'’-]+")  # noqa: RUF001
-_BULLET = re.compile(r"(?:[-*•‣◦+]|\(?\d{1,3}[.)]|\(?[a-z]\))\s+")  # noqa: RUF001
+_BULLET = re.compile(r"(?:[-*•‣◦+]|\(?\d{1,3}[.)]|\(?[a-z]\))\s+")
+_HEADING = re.compile(r"#{1,6}\s+")
 _CODE = (">>>", "...", "$ ", "|", "@", ":param", ":return", ":raise", "#!", "//", "--")
 _FENCES = ("```", "~~~")
 # The look-behind keeps a long run of dots from being tried again at each of its dots.
 _END = re.compile(r"(?<![.!?…])[.!?…]++[\"'”’»)\]]*+\s++|[。！？]++[」』”’]*+\s*+")  # noqa: RUF001
-_MARKUP = re.compile(r":(?:[a-z]{2,10}:){1,2}(?=`)|`+|(?<!\w)\*{1,2}(?=\w)|(?<=\w)\*{1,2}(?!\w)")
+_MARKUP = re.compile(
+    r":(?!rfc:|pep:)(?:[a-z]{2,10}:){1,2}(?=`)|`+~?|(?<![\w*])\*{1,2}(?=\w)|(?<=\w)\*{1,2}(?![\w*])"
+)
 _CLOSED = re.compile(r"[.!?…。！？][\"'”’»)\]」』]*$")  # noqa: RUF001
 _VOWELS = re.compile(r"[aeiouy]+")
 
@@ -85,7 +89,8 @@ def paragraphs(text: str) -> Iterator[str]:
     for line in text.splitlines():
         stripped = line.strip()
         indent = len(line) - len(line.lstrip())
-        bullet = _BULLET.match(stripped)
+        heading = _HEADING.match(stripped)
+        bullet = heading or _BULLET.match(stripped)
         fenced ^= stripped.startswith(_FENCES)
         dropped = fenced or not _WORD.search(stripped) or stripped.startswith(_CODE + _FENCES)
         shifted = indent - margin >= 4 or (margin - indent >= 4 and len(held) > 1)  # noqa: PLR2004
@@ -97,6 +102,9 @@ def paragraphs(text: str) -> Iterator[str]:
         if not held:
             margin = indent + (bullet.end() if bullet else 0)
         held.append(stripped[bullet.end() :] if bullet else stripped)
+        if heading:
+            yield _join(held)
+            held = []
     if held:
         yield _join(held)
 
@@ -125,7 +133,7 @@ def is_english(found: Iterable[str]) -> bool:
 
 
 def carries_meaning(word: str, *, english: bool) -> bool:
-    """Tell a content word from a small one; in another Latin language, small ones are short ones."""
+    """Tell a content word from a small one; in other Latin languages short ones are small."""
     if english:
         return len(word) > 2 and word not in STOP_WORDS  # noqa: PLR2004
     return len(word) > 4 or word > "\u024f"  # noqa: PLR2004

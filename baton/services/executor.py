@@ -165,6 +165,8 @@ class Executor:
             return failure(error)
         try:
             value = await self._invoke(definition, job, arguments)
+            if isinstance(value, _Raised):
+                return failure(value.error)
             return interpret(value, stores=job.step is not None, limit=self._max_result_bytes)
         except BaseException as error:
             # a cancellation from outside must go on; one that user code raised is its failure
@@ -179,16 +181,13 @@ class Executor:
             return await definition.bind()(*leading, **arguments)
 
         def call() -> Any:
-            # caught here: an exception like StopIteration can't pass through a future
+            # caught here: StopIteration can't pass through a future, nor out of a coroutine
             try:
                 return definition.bind()(*leading, **arguments)
             except BaseException as error:
                 return _Raised(error)
 
-        value = await to_thread.run_sync(call, abandon_on_cancel=True, limiter=self._threads)
-        if isinstance(value, _Raised):
-            raise value.error
-        return value
+        return await to_thread.run_sync(call, abandon_on_cancel=True, limiter=self._threads)
 
 
 def _forget_cancellation() -> None:

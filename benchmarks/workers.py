@@ -1,0 +1,28 @@
+"""The workers that the benchmarks run; `baton worker --app benchmarks.workers`."""
+
+import os
+import time
+from pathlib import Path
+
+from baton import Job, worker
+
+LATENCIES = os.environ.get("BENCHMARK_LATENCIES")
+
+
+@worker()
+async def nothing() -> None:
+    """A job that costs only what the queue costs."""
+
+
+@worker()
+async def step(job: Job) -> None:
+    """A step that returns nothing."""
+
+
+@worker()
+async def stamp(sent: float) -> None:
+    """Write down how long ago the insert was called; the clock is the machine's, shared by processes."""
+    late = time.clock_gettime(time.CLOCK_MONOTONIC) - sent
+    if LATENCIES is not None:
+        with Path(LATENCIES).open("a") as file:
+            file.write(f"{late}\n")

@@ -1,0 +1,229 @@
+"""``baton worker`` as people run it: a process, signals, and other processes beside it."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import anyio
+import pytest
+
+from baton import Client
+from baton.jobs import NewJob
+from baton.workflows import Workflow
+from tests.support import rows, value
+
+pytestmark = pytest.mark.anyio
+
+APP = '''
+import os, sys, time
+from pathlib import Path
+from baton import Job, worker
+
+HERE = Path(__file__).parent
+
+@worker(name="quick")
+async def quick(): ...
+
+@worker(name="until_told")
+def until_told(job: Job, name: str):
+    (HERE / f"{name}.{job.attempt}.begun").touch()
+    while not (HERE / f"{name}.go").exists():
+        time.sleep(0.01)
+    return {"pid": os.getpid()}
+
+@worker(name="kill_worker", max_attempts=3)
+def kill_worker(job: Job):
+    if job.attempt == 1:
+        os._exit(9)
+    return {"attempt": job.attempt}
+'''
+
+
+@pytest.fixture
+def app(tmp_path: Path) -> Path:
+    (tmp_path / "app.py").write_text(APP)
+    return tmp_path
+
+
+@contextmanager
+def worker(dsn: str, app: Path, *options: str) -> Iterator[subprocess.Popen[str]]:
+    command = [sys.executable, "-c", "from baton.cli import main; main()", "worker", *options]
+    env = {**os.environ, "BATON_DSN": dsn, "BATON_APP": "app", "BATON_QUEUES": "default=5"}
+    process = subprocess.Popen(command, cwd=app, env=env, stderr=subprocess.PIPE, text=True)
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def job(name: str, **args: Any) -> NewJob:
+    return NewJob(worker=name, args=args)
+
+
+async def appears(path: Path) -> None:
+    with anyio.fail_after(30):
+        while not path.exists():
+            await anyio.lowlevel.checkpoint()
+
+
+async def until(dsn: str, query: str, expected: Any) -> None:
+    with anyio.fail_after(30):
+        while await value(dsn, query) != expected:
+            await anyio.lowlevel.checkpoint()
+
+
+async def exit_of(process: subprocess.Popen[str]) -> tuple[int, list[dict[str, Any]]]:
+    """The exit code, and what was logged."""
+    with anyio.fail_after(30):
+        _, log = await anyio.to_thread.run_sync(process.communicate)
+    return process.returncode, [json.loads(line) for line in log.splitlines()]
+
+
+STATE = "select string_agg(distinct state::text, ',') from baton.jobs"
+
+
+async def test_a_worker_performs_jobs_and_ends_on_sigterm(database: str, app: Path) -> None:
+    async with Client(database) as client:
+        await client.insert_all([job("quick") for _ in range(20)])
+    with worker(database, app) as process:
+        await until(database, STATE, "completed")
+        process.send_signal(signal.SIGTERM)
+        code, log = await exit_of(process)
+    assert code == 0
+    assert [line["event"] for line in log][0] == "worker.started"
+    assert log[-1] == {**log[-1], "event": "worker.stopped", "clean": True}
+    completed = [line for line in log if line["event"] == "job.completed"]
+    assert len(completed) == 20
+    assert completed[0].keys() >= {"job", "worker", "queue", "attempt", "duration_ms"}
+    assert await value(database, "select count(*) from baton.leases") == 0
+
+
+@pytest.mark.parametrize("first", [signal.SIGTERM, signal.SIGINT])
+async def test_a_running_job_ends_within_the_grace(
+    database: str, app: Path, first: signal.Signals
+) -> None:
+    async with Client(database) as client:
+        await client.insert(job("until_told", name="a"))
+    with worker(database, app) as process:
+        await appears(app / "a.1.begun")
+        process.send_signal(first)
+        (app / "a.go").touch()
+        code, _ = await exit_of(process)
+    assert code == 0
+    assert await value(database, STATE) == "completed"
+
+
+async def test_a_second_signal_gives_a_stuck_thread_back_and_ends(database: str, app: Path) -> None:
+    async with Client(database) as client:
+        await client.insert(job("until_told", name="stuck"))
+    with worker(database, app, "--grace", "3600") as process:
+        await appears(app / "stuck.1.begun")
+        process.send_signal(signal.SIGTERM)
+        process.send_signal(signal.SIGINT)
+        code, log = await exit_of(process)
+    assert code == 0
+    assert log[-1]["clean"] is False
+    assert await rows(database, "select state::text, attempt from baton.jobs") == [("available", 0)]
+
+
+async def test_jobs_of_a_killed_process_are_run_again_by_another(database: str, app: Path) -> None:
+    flow = Workflow("w").add("a", job("until_told", name="a")).add("b", job("quick"), deps=["a"])
+    async with Client(database) as client:
+        await client.insert_workflow(flow)
+    with worker(database, app) as first:
+        await appears(app / "a.1.begun")
+        first.kill()
+        with worker(database, app):
+            await appears(app / "a.2.begun")
+            (app / "a.go").touch()
+            await until(database, "select state::text from baton.workflows", "completed")
+    [(attempt, errors)] = await rows(
+        database, "select attempt, errors from baton.jobs where worker = 'until_told'"
+    )
+    assert attempt == 2
+    assert [error["kind"] for error in errors] == ["rescued"]
+
+
+async def test_a_stopped_process_that_wakes_up_late_is_refused(database: str, app: Path) -> None:
+    """SIGSTOP, longer than the lease, then SIGCONT: the zombie's acknowledgement comes late."""
+    async with Client(database) as client:
+        await client.insert(job("until_told", name="a"))
+    with worker(database, app, "--lease-ttl", "3") as zombie:
+        await appears(app / "a.1.begun")
+        zombie.send_signal(signal.SIGSTOP)
+        with worker(database, app):
+            await appears(app / "a.2.begun")
+            zombie.send_signal(signal.SIGCONT)
+            (app / "a.go").touch()
+            await until(database, STATE, "completed")
+            zombie.send_signal(signal.SIGTERM)
+            await exit_of(zombie)
+    assert await rows(database, "select state::text, attempt from baton.jobs") == [("completed", 2)]
+
+
+async def test_a_job_that_kills_its_worker_is_counted_and_run_elsewhere(
+    database: str, app: Path
+) -> None:
+    async with Client(database) as client:
+        await client.insert(job("kill_worker"))
+    with worker(database, app) as first:
+        with anyio.fail_after(30):
+            await anyio.to_thread.run_sync(first.wait)
+    with worker(database, app):
+        await until(database, STATE, "completed")
+    assert await value(database, "select attempt from baton.jobs") == 2
+
+
+async def test_a_job_of_an_unknown_worker_fails_and_the_queue_goes_on(
+    database: str, app: Path
+) -> None:
+    async with Client(database) as client:
+        await client.insert_all([job("nobody"), job("quick")])
+    with worker(database, app):
+        await until(database, "select state::text from baton.jobs where worker = 'quick'", "completed")
+        await until(database, "select count(*) from baton.jobs where errors <> '[]'", 1)
+    message = await value(
+        database, "select errors -> 0 ->> 'message' from baton.jobs where worker = 'nobody'"
+    )
+    assert message == "no worker named 'nobody'; this process knows kill_worker, quick, until_told"
+
+
+@pytest.mark.parametrize(
+    ("options", "code", "words"),
+    [
+        (["--queues", "default=0"], 2, "default=0"),
+        (["--queues", "default=x"], 2, "default=x"),
+        (["--app", "no_such_module"], 2, "no_such_module"),
+        (["--app", "app:missing"], 2, "missing"),
+        (["--grace", "-1"], 2, "grace"),
+        (["--dsn", "postgresql://u:secret@127.0.0.1:1/x"], 4, "127.0.0.1"),
+        (["--dsn", "nonsense"], 2, "DSN"),
+    ],
+)
+async def test_a_wrong_word_is_one_sentence_and_an_exit_code(
+    database: str, app: Path, options: list[str], code: int, words: str
+) -> None:
+    with worker(database, app, *options) as process:
+        with anyio.fail_after(30):
+            _, error = await anyio.to_thread.run_sync(process.communicate)
+    assert process.returncode == code
+    assert words in error
+    assert len(error.strip().splitlines()) == 1
+    assert "secret" not in error
+
+
+async def test_an_unmigrated_database_names_the_command_to_run(
+    empty_database: str, app: Path
+) -> None:
+    with worker(empty_database, app) as process:
+        with anyio.fail_after(30):
+            _, error = await anyio.to_thread.run_sync(process.communicate)
+    assert process.returncode == 4
+    assert error.strip().endswith("run: baton migrate")

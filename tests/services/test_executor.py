@@ -1,0 +1,344 @@
+"""What the executor makes of whatever user code does. No database: the acks are what counts."""
+
+import asyncio
+import json
+import threading
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+from uuid import uuid4
+
+import anyio
+import pytest
+from pydantic import BaseModel
+
+from baton import Cancel, Discard, Error, Snooze
+from baton.jobs import Job, State, Step
+from baton.outcomes import Ack
+from baton.services.executor import Executor, Stop
+from baton.workers import Registry
+
+pytestmark = pytest.mark.anyio
+
+NOW = datetime.now(UTC)
+
+
+def make_job(job_id: int = 1, worker: str = "w", **facts: Any) -> Job:
+    defaults: dict[str, Any] = {
+        "state": State.EXECUTING,
+        "queue": "default",
+        "args": {},
+        "meta": {},
+        "tags": (),
+        "priority": 0,
+        "attempt": 1,
+        "max_attempts": 3,
+        "errors": [],
+        "epoch": 1,
+        "inserted_at": NOW,
+        "scheduled_at": NOW,
+    }
+    return Job(id=job_id, worker=worker, **{**defaults, **facts})
+
+
+def make_step(**facts: Any) -> Step:
+    return Step(**{"workflow_id": uuid4(), "workflow_label": None, "name": "step", **facts})
+
+
+async def run(function: Callable[..., Any], job: Job | None = None) -> Ack:
+    """Run one job of a worker made of ``function`` and return its acknowledgement."""
+    registry = Registry()
+    registry.worker(name="w")(function)
+    [ack] = await run_all(registry, [job or make_job(step=make_step())])
+    assert ack is not None
+    return ack
+
+
+async def run_all(registry: Registry, jobs: list[Job], slots: int = 5) -> list[Ack | None]:
+    acks: list[Ack | None] = []
+    executor = Executor(
+        registry,
+        slots=slots,
+        max_result_bytes=1_000,
+        on_done=lambda _, ack: acks.append(ack),
+    )
+    async with anyio.create_task_group() as tasks:
+        await tasks.start(executor.run)
+        for job in jobs:
+            executor.submit(job)
+        with anyio.fail_after(10):
+            await executor.wait_idle()
+        tasks.cancel_scope.cancel()
+    return acks
+
+
+def error_of(ack: Ack) -> dict[str, Any]:
+    assert ack.error is not None
+    found: dict[str, Any] = json.loads(ack.error)
+    return found
+
+
+class Report(BaseModel):
+    at: datetime
+    score: float
+
+
+async def returning(value: Any) -> Ack:
+    return await run(lambda: value)
+
+
+@pytest.mark.parametrize(
+    ("value", "stored"),
+    [
+        (None, None),
+        ({"a": [1, "ü", None]}, {"a": [1, "ü", None]}),
+        (0, 0),
+        ("", ""),
+        (Report(at=NOW, score=1), {"at": NOW.isoformat().replace("+00:00", "Z"), "score": 1.0}),
+        ({"nested": Report(at=NOW, score=1)}, {"nested": {"at": NOW.isoformat().replace("+00:00", "Z"), "score": 1.0}}),
+    ],
+)
+async def test_what_a_step_returns_is_stored_as_json(value: Any, stored: Any) -> None:
+    ack = await returning(value)
+    assert ack.state is State.COMPLETED
+    assert (json.loads(ack.result) if ack.result else None) == stored
+
+
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [
+        (object(), "neither JSON nor a pydantic model"),
+        ({"a": {1, 2}}, "neither JSON nor a pydantic model"),
+        (float("nan"), "not JSON compliant"),
+        ("a\x00b", "NUL"),
+        ("\ud800", "surrogate"),
+        ("x" * 2_000, "max_result_bytes"),
+    ],
+)
+async def test_a_result_that_cannot_be_stored_fails_the_step(value: Any, words: str) -> None:
+    ack = await returning(value)
+    assert ack.state is State.RETRYABLE
+    assert words in error_of(ack)["message"]
+
+
+async def test_a_plain_job_may_return_anything() -> None:
+    ack = await run(lambda: object(), make_job())
+    assert (ack.state, ack.result) == (State.COMPLETED, None)
+
+
+@pytest.mark.parametrize(
+    ("value", "state", "refund"),
+    [
+        (Snooze(5), State.SCHEDULED, True),
+        (Discard("bad address"), State.DISCARDED, False),
+        (Cancel("not wanted"), State.CANCELLED, False),
+        (Error("try again"), State.RETRYABLE, False),
+    ],
+)
+async def test_outcomes_decide_the_next_state(value: Any, state: State, refund: bool) -> None:
+    ack = await returning(value)
+    assert (ack.state, ack.refund) == (state, refund)
+
+
+RAISED = [
+    ValueError("no"),
+    SystemExit(3),
+    KeyboardInterrupt(),
+    asyncio.CancelledError("mine"),
+    StopIteration("odd"),
+    BaseExceptionGroup("several", [SystemExit(1), ValueError("x")]),
+    RecursionError("deep"),
+    MemoryError(),
+]
+
+
+@pytest.mark.parametrize("error", RAISED, ids=lambda error: type(error).__name__)
+@pytest.mark.parametrize("is_async", [True, False], ids=["async", "thread"])
+async def test_whatever_is_raised_fails_the_attempt_and_not_the_worker(
+    error: BaseException, is_async: bool
+) -> None:
+    def plain() -> None:
+        raise error
+
+    async def coroutine() -> None:
+        raise error
+
+    # a coroutine can't raise StopIteration itself: Python makes it a RuntimeError
+    kind = "RuntimeError" if is_async and isinstance(error, StopIteration) else type(error).__name__
+    ack = await run(coroutine if is_async else plain)
+    assert ack.state is State.RETRYABLE
+    assert error_of(ack)["kind"] == kind
+    assert "traceback" in error_of(ack)
+
+
+async def test_an_error_with_nul_and_surrogates_is_stored_readably() -> None:
+    def broken() -> None:
+        raise ValueError("a\x00b\ud800c" + "x" * 100_000)
+
+    message = error_of(await run(broken))["message"]
+    assert message.startswith("a\ufffdb?c")
+    assert "characters cut" in message
+
+
+async def test_an_error_that_cannot_be_printed_is_named_by_its_class() -> None:
+    class Mute(Exception):
+        def __str__(self) -> str:
+            raise RuntimeError("not even this")
+
+    def broken() -> None:
+        raise Mute
+
+    assert "Mute" in error_of(await run(broken))["message"]
+
+
+async def test_the_last_attempt_discards() -> None:
+    def broken() -> None:
+        raise ValueError("no")
+
+    ack = await run(broken, make_job(attempt=3, max_attempts=3))
+    assert ack.state is State.DISCARDED
+
+
+async def test_a_job_that_cancels_its_own_asyncio_task_fails_and_its_runner_goes_on() -> None:
+    async def suicidal() -> None:
+        current = asyncio.current_task()
+        assert current is not None
+        current.cancel()
+        await anyio.lowlevel.checkpoint()
+
+    registry = Registry()
+    registry.worker(name="bad")(suicidal)
+    registry.worker(name="good")(lambda: None)
+    jobs = [make_job(n, "bad" if n % 2 else "good") for n in range(10)]
+    acks = await run_all(registry, jobs, slots=1)
+    states = {ack.id: ack.state for ack in acks if ack}
+    assert [states[n] for n in range(10)] == [State.COMPLETED, State.RETRYABLE] * 5
+
+
+async def test_an_unknown_worker_fails_its_job_with_the_names_that_are_known() -> None:
+    registry = Registry()
+    registry.worker(name="known")(lambda: None)
+    [ack] = await run_all(registry, [make_job(worker="unknown")])
+    assert ack is not None
+    assert ack.state is State.RETRYABLE
+    assert error_of(ack)["kind"] == "UnknownWorker"
+    assert "'unknown'" in error_of(ack)["message"]
+    assert "known" in error_of(ack)["message"]
+
+
+async def test_arguments_that_do_not_fit_fail_the_attempt_with_the_reason() -> None:
+    def takes(topic: str) -> None: ...
+
+    ack = await run(takes, make_job(args={"topic": 5, "other": 1}))
+    assert error_of(ack)["kind"] == "InvalidArguments"
+    assert "other: unknown" in error_of(ack)["message"]
+
+
+async def test_arguments_arrive_converted_by_their_annotations() -> None:
+    async def takes(when: datetime, report: Report) -> list[str]:
+        return [type(when).__name__, type(report).__name__]
+
+    args = {"when": NOW.isoformat(), "report": {"at": NOW.isoformat(), "score": 1}}
+    ack = await run(takes, make_job(args=args, step=make_step()))
+    assert ack.result == '["datetime","Report"]'
+
+
+async def test_a_plain_function_does_not_block_the_event_loop() -> None:
+    looped = threading.Event()
+
+    def waits() -> bool:
+        return looped.wait(10)
+
+    registry = Registry()
+    registry.worker(name="waits")(waits)
+
+    async def loops() -> None:
+        looped.set()
+
+    registry.worker(name="loops")(loops)
+    acks = await run_all(registry, [make_job(1, "waits"), make_job(2, "loops")])
+    assert all(ack is not None and ack.state is State.COMPLETED for ack in acks)
+
+
+async def test_never_more_than_the_slots_run_at_once() -> None:
+    running = most = 0
+
+    async def counts() -> None:
+        nonlocal running, most
+        running += 1
+        most = max(most, running)
+        for _ in range(5):
+            await anyio.lowlevel.checkpoint()
+        running -= 1
+
+    registry = Registry()
+    registry.worker(name="w")(counts)
+    await run_all(registry, [make_job(n) for n in range(50)], slots=4)
+    assert most == 4
+
+
+async def test_a_stored_result_completes_at_once_without_the_users_code() -> None:
+    def never() -> None:
+        raise AssertionError("called")
+
+    ack = await run(never, make_job(step=make_step(stored=True)))
+    assert (ack.state, ack.result) == (State.COMPLETED, None)
+
+
+async def test_a_closed_gate_sends_the_step_back_to_wait() -> None:
+    ack = await run(lambda: None, make_job(step=make_step(gate="waiting", cause="dependency a")))
+    assert (ack.state, ack.refund) == (State.SUSPENDED, True)
+
+
+async def test_a_poisoned_gate_cancels_the_step_with_the_cause() -> None:
+    step = make_step(gate="poisoned", cause="dependency a was discarded")
+    ack = await run(lambda: None, make_job(step=step))
+    assert ack.state is State.CANCELLED
+    assert error_of(ack)["message"] == "dependency a was discarded"
+
+
+@pytest.mark.parametrize(
+    ("why", "state"), [(Stop.GIVE_BACK, State.AVAILABLE), (Stop.ABANDON, None)]
+)
+@pytest.mark.parametrize("is_async", [True, False], ids=["async", "thread"])
+async def test_stopping_ends_what_runs(why: Stop, state: State | None, is_async: bool) -> None:
+    begun = threading.Event()
+    let_go = threading.Event()
+    acks: list[Ack | None] = []
+
+    async def coroutine() -> None:
+        begun.set()
+        await anyio.sleep_forever()
+
+    def plain() -> None:
+        begun.set()
+        let_go.wait(10)
+
+    registry = Registry()
+    registry.worker(name="w")(coroutine if is_async else plain)
+    executor = Executor(
+        registry, slots=1, max_result_bytes=1, on_done=lambda _, ack: acks.append(ack)
+    )
+    try:
+        async with anyio.create_task_group() as tasks:
+            await tasks.start(executor.run)
+            executor.submit(make_job())
+            await anyio.to_thread.run_sync(begun.wait, 10)
+            executor.stop(why)
+            with anyio.fail_after(5):
+                await executor.wait_idle()
+            tasks.cancel_scope.cancel()
+    finally:
+        let_go.set()
+    assert [ack.state if ack else None for ack in acks] == [state]
+    assert all(ack.refund for ack in acks if ack)
+
+
+async def test_an_executor_can_be_stopped_before_it_ran_anything_and_twice() -> None:
+    for _ in range(20):
+        executor = Executor(Registry(), slots=1, max_result_bytes=1, on_done=lambda *_: None)
+        executor.stop(Stop.GIVE_BACK)
+        async with anyio.create_task_group() as tasks:
+            await tasks.start(executor.run)
+            executor.stop(Stop.GIVE_BACK)
+            tasks.cancel_scope.cancel()
