@@ -1,7 +1,7 @@
 """Baton: a job queue with DAG workflows that lives in PostgreSQL alone.
 
-Define workers with `worker`, make jobs of them with ``.new()``, insert them one by one or as the steps
-of a `Workflow`, and run ``baton worker`` processes that perform them.
+Define workers with `worker`, make jobs of them with ``.new()``, insert them one by one or as the
+steps of a `Workflow`, and run ``baton worker`` processes that perform them.
 """
 
 from collections.abc import Sequence

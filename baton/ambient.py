@@ -1,7 +1,7 @@
 """The clients that ``baton.insert`` and ``.insert()`` use.
 
-`baton` sets them when it is imported, and a worker process sets its own; this module exists so that jobs and workflows, which know
-nothing of databases, can offer ``.insert()``.
+`baton` sets them when it is imported, and a worker process sets its own; this module exists so
+that jobs and workflows, which know nothing of databases, can offer ``.insert()``.
 """
 
 from collections.abc import Iterator, Sequence

@@ -1,4 +1,4 @@
-"""The arguments of a worker: checked against its signature when a job is made and before it runs."""
+"""The arguments of a worker, checked when a job is made and again before it runs."""
 
 import inspect
 from collections.abc import Callable, Mapping
@@ -117,7 +117,9 @@ class Arguments:
             }
         except (NameError, PydanticUserError) as error:
             reason = str(error).splitlines()[0]
-            raise InvalidWorker(f"an annotation of {self._worker} can't be used: {reason}") from None
+            raise InvalidWorker(
+                f"an annotation of {self._worker} can't be used: {reason}"
+            ) from None
 
 
 def _is_job(parameter: inspect.Parameter) -> bool:

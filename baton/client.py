@@ -1,17 +1,19 @@
 """The client: how programs insert jobs and workflows and look at them.
 
-`Client` is for programs with an event loop, `SyncClient` for the others. Programs that need only one
-use the functions of the package, ``baton.insert`` and so on, which share a default client made from
-the environment.
+`Client` is for programs with an event loop, `SyncClient` for the others. Programs that need only
+one use the functions of the package, ``baton.insert`` and so on, which share a default client made
+from the environment.
 """
 
+import re
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
+from datetime import datetime
 from typing import Any, Self
 from uuid import UUID
 
 from baton.errors import InvalidJob, NotFound
-from baton.jobs import Job, NewJob
+from baton.jobs import Job, NewJob, State
 from baton.settings import Settings, load
 from baton.status import WorkflowStatus
 from baton.store import jobs as job_store
@@ -19,6 +21,9 @@ from baton.store import migrations, reading
 from baton.store import workflows as workflow_store
 from baton.store.door import Database, SyncDatabase, run, run_sync
 from baton.workflows import Workflow
+
+
+_ID_PREFIX = re.compile(r"[0-9a-f-]{4,36}")
 
 
 class Client:
@@ -83,7 +88,9 @@ class Client:
         checked = _checked(jobs)
         async with self._connection(conn) as connection:
             schema, limit = self._settings.db_schema, self._settings.max_args_bytes
-            return await job_store.insert(connection, schema, checked, limit=limit) if checked else []
+            if not checked:
+                return []
+            return await job_store.insert(connection, schema, checked, limit=limit)
 
     async def insert_workflow(self, workflow: Workflow, *, conn: Any = None) -> Sequence[Job]:
         """Insert a workflow, all of it or nothing; `Workflow.insert` says more."""
@@ -103,16 +110,79 @@ class Client:
             raise NotFound("job", job_id)
         return job
 
-    async def get_workflow(self, workflow_id: UUID) -> WorkflowStatus:
+    async def list_jobs(
+        self,
+        *,
+        state: State | str | None = None,
+        queue: str | None = None,
+        worker: str | None = None,
+        before: int | None = None,
+        limit: int = 50,
+    ) -> list[Job]:
+        """Return the newest jobs that fit; ``before`` is the last id of the page before."""
+        return await reading.list_jobs(
+            await self._opened(),
+            state=None if state is None else State(state).value,
+            queue=queue,
+            worker=worker,
+            before=before,
+            limit=limit,
+        )
+
+    async def get_workflow(self, workflow_id: UUID | str) -> WorkflowStatus:
         """Return how a workflow and its steps stand.
 
+        Args:
+            workflow_id: the id, or the beginning of one, of at least four characters.
+
         Raises:
-            NotFound: there is none of that id.
+            NotFound: there is none of that id, or there are several that begin so.
         """
-        status = await reading.workflow_status(await self._opened(), workflow_id)
+        database = await self._opened()
+        found = await self._find(database, workflow_id)
+        status = await reading.workflow_status(database, found)
         if status is None:
             raise NotFound("workflow", workflow_id)
         return status
+
+    async def list_workflows(
+        self,
+        *,
+        state: str | None = None,
+        name: str | None = None,
+        before: tuple[datetime, UUID] | None = None,
+        limit: int = 50,
+    ) -> list[WorkflowStatus]:
+        """Return the newest workflows that fit, without their nodes.
+
+        Args:
+            state: ``executing``, ``completed`` or ``failed``.
+            name: the whole name.
+            before: ``(inserted_at, id)`` of the last one of the page before.
+            limit: how many at most.
+        """
+        database = await self._opened()
+        return await reading.list_workflows(
+            database, state=state, name=name, before=before, limit=limit
+        )
+
+    async def running_steps(self, workflow_id: UUID) -> dict[str, str]:
+        """Return the names of the steps that run right now, each with its process: host and pid."""
+        return await reading.running_steps(await self._opened(), workflow_id)
+
+    async def _find(self, database: Database, given: UUID | str) -> UUID:
+        if isinstance(given, UUID):
+            return given
+        prefix = given.strip().lower()
+        if not _ID_PREFIX.fullmatch(prefix):
+            raise NotFound("workflow", given)
+        found = await reading.find_workflows(database, prefix, limit=5)
+        if len(found) > 1:
+            ids = ", ".join(map(str, found))
+            raise NotFound("single workflow", f"{given}: it may be {ids}")
+        if not found:
+            raise NotFound("workflow", given)
+        return found[0]
 
     @asynccontextmanager
     async def _connection(self, conn: Any) -> AsyncIterator[Any]:
@@ -181,11 +251,13 @@ class SyncClient:
         return inserted
 
     def insert_all(self, jobs: Sequence[NewJob], *, conn: Any = None) -> list[Job]:
-        """Insert jobs in one statement, all or none; return them in the same order, ids ascending."""
+        """Insert jobs in one statement, all or none; return them in the same order."""
         checked = _checked(jobs)
         with self._connection(conn) as connection:
             schema, limit = self._settings.db_schema, self._settings.max_args_bytes
-            return job_store.insert_sync(connection, schema, checked, limit=limit) if checked else []
+            if not checked:
+                return []
+            return job_store.insert_sync(connection, schema, checked, limit=limit)
 
     def insert_workflow(self, workflow: Workflow, *, conn: Any = None) -> Sequence[Job]:
         """Insert a workflow, all of it or nothing; `Workflow.insert` says more."""

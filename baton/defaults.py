@@ -1,4 +1,4 @@
-"""The clients that ``baton.insert`` and ``.insert()`` use: made when first needed, from the settings.
+"""The clients of ``baton.insert`` and ``.insert()``: made when first needed, from the settings.
 
 A pool belongs to one event loop, so each loop gets a client of its own. It lives in an asynchronous
 generator: ``asyncio.run`` closes those before it closes the loop, and with it the pool, so a script

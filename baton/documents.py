@@ -15,8 +15,8 @@ def encode(value: Any, *, default: Callable[[Any], Any] | None = None) -> str:
     """Write a value as JSON that a ``jsonb`` column accepts.
 
     Raises:
-        ValueError: the value is not JSON, or holds what PostgreSQL can't store: a NUL character, half
-            a surrogate pair, NaN or an infinity. The message says which.
+        ValueError: the value is not JSON, or holds what PostgreSQL can't store: a NUL character,
+            half a surrogate pair, NaN or an infinity. The message says which.
     """
     try:
         text = json.dumps(

@@ -1,7 +1,7 @@
 """Logs: one line a fact, for people on a terminal and as JSON otherwise, on standard error.
 
-What user code logs through the standard library comes out in the same form, with the job's id, worker,
-queue, attempt and step bound to it.
+What user code logs through the standard library comes out in the same form, with the job's id,
+worker, queue, attempt and step bound to it.
 """
 
 import logging

@@ -1,8 +1,8 @@
 """What an attempt came to, and what that makes of its job. Decisions only; nothing is written here.
 
-A worker returns `Snooze`, `Discard`, `Cancel` or `Error`, a value, or nothing, or raises. `interpret`
-turns that into an outcome, and `settle` turns an outcome into the acknowledgement that the next cycle
-sends to the database.
+A worker returns `Snooze`, `Discard`, `Cancel` or `Error`, a value, or nothing, or raises.
+`interpret` turns that into an outcome, and `settle` turns an outcome into the acknowledgement that
+the next cycle sends to the database.
 """
 
 import random
@@ -164,7 +164,7 @@ def backoff(attempt: int) -> float:
 
     The formula is Oban's; the jitter keeps jobs that failed together from coming back together.
     """
-    base = 15 + 2 ** min(attempt, 20)
+    base = 15.0 + (1 << min(attempt, 20))
     return base * random.uniform(1.0, 1.1)  # noqa: S311
 
 

@@ -58,7 +58,7 @@ class Definition:
     Attributes:
         name: what jobs call it.
         arguments: checks what it is called with.
-        bind: returns what is called with the arguments: the function, or ``perform`` of a new object.
+        bind: returns what is called: the function, or ``perform`` of a new object.
         is_async: whether calling it gives an awaitable; otherwise it runs in a thread.
         defaults: the options of its jobs.
     """
@@ -94,7 +94,7 @@ class Definition:
 
 
 class Registry:
-    """Workers by name. Programs that use one set of workers never meet it: there is a default one."""
+    """Workers by name. Most programs never meet it: there is a default one."""
 
     def __init__(self) -> None:
         self._definitions: dict[str, Definition] = {}
@@ -168,7 +168,7 @@ class WorkerFunction(Generic[Call, P, R_co]):
         return self._definition.name
 
     def with_options(self, **options: Unpack[JobOptions]) -> "WorkerFunction[Call, P, R_co]":
-        """Return this worker with other options for its jobs: queue, priority, schedule_in and so on."""
+        """Return this worker with other options for its jobs: queue, schedule_in and so on."""
         other = copy(self)
         other._options = {**self._options, **options}  # noqa: SLF001
         return other
@@ -197,7 +197,7 @@ class WorkerFunction(Generic[Call, P, R_co]):
 
 
 class Decorator(Protocol):
-    """What `worker` returns: takes a function whose first parameter is the job, or one without it."""
+    """What `worker` returns: takes a function whose first parameter is the job, or not."""
 
     @overload
     def __call__(
@@ -210,13 +210,14 @@ class Decorator(Protocol):
 def worker(*, name: str | None = None, **defaults: Unpack[JobOptions]) -> Decorator:
     """Register a function as a worker; the result can be called as before and makes jobs.
 
-    The function takes the `Job` first when its first parameter is annotated so or named ``job``; its
-    other parameters are the arguments of the job, checked by their annotations (pydantic's types
-    included). An ``async def`` runs on the event loop, a ``def`` in a thread.
+    The function takes the `Job` first when its first parameter is annotated so or named ``job``;
+    its other parameters are the arguments of the job, checked by their annotations (pydantic's
+    types included). An ``async def`` runs on the event loop, a ``def`` in a thread.
 
     Args:
         name: what jobs call it; by default the module and the function's name.
-        defaults: options of its jobs, as `NewJob` has them: queue, priority, max_attempts, tags, meta.
+        defaults: options of its jobs, as `NewJob` has them: queue, priority, max_attempts, tags,
+        meta.
 
     Raises:
         InvalidWorker: the function's signature can't be written as named JSON values.
@@ -226,7 +227,7 @@ def worker(*, name: str | None = None, **defaults: Unpack[JobOptions]) -> Decora
 
 
 def _decorator(registry: Registry, name: str | None, defaults: JobOptions) -> Decorator:
-    def decorate(function: Callable[..., Any]) -> Any:
+    def decorate(function: Any) -> Any:
         if not callable(function) or inspect.isclass(function):
             raise InvalidWorker(f"@worker() takes a function, not {function!r}; subclass Worker")
         definition = _define(name or _name_of(function), function, defaults, lambda: function)
@@ -245,14 +246,14 @@ class Worker:
     """
 
     _definition: ClassVar[Definition]
+    _defaults: ClassVar[JobOptions] = {}
 
     def __init_subclass__(
         cls, *, name: str | None = None, abstract: bool = False, **defaults: Unpack[JobOptions]
     ) -> None:
         """Register the subclass, unless it is ``abstract`` or defines no ``perform``."""
         super().__init_subclass__()
-        inherited: JobOptions = getattr(cls, "_defaults", {})
-        cls._defaults: JobOptions = {**inherited, **defaults}
+        cls._defaults = {**cls._defaults, **defaults}
         if abstract or cls.perform is Worker.perform:
             return
         cls._definition = _define(
@@ -329,7 +330,7 @@ def _define(
 
 
 def _name_of(defined: Callable[..., Any]) -> str:
-    """The module and name. A script calls itself ``__main__``; workers import it by its own name."""
+    # a script calls itself __main__; worker processes import it by its own name
     module = defined.__module__
     if module == "__main__":
         main = sys.modules["__main__"]

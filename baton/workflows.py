@@ -149,7 +149,7 @@ class Workflow:
         return await ambient.client.insert_workflow(self, conn=conn)
 
     def insert_sync(self, *, conn: Any = None) -> Sequence[Job]:
-        """Do what `insert` does, for programs without an event loop; ``conn`` is a ``Connection``."""
+        """Do what `insert` does, without an event loop; ``conn`` is a ``Connection``."""
         return ambient.sync_client.insert_workflow(self, conn=conn)
 
 

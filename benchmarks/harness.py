@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import Any
 
 import psycopg
-
 from baton.embedded import EmbeddedServer
 from baton.store.migrations import migrate
 

@@ -2,9 +2,9 @@
 
     python -m benchmarks.latency [--jobs 300] [--dsn DSN]
 
-insert to start: from the call of `insert` to the first line of the job, one job every 20 ms, one worker
-process. floor: from an `insert … ; notify` to a listener's claim of the row, with nothing around it. hop: in a
-chain, from a parent's end to its child's start, by the database's clock.
+insert to start: from the call of `insert` to the first line of the job, one job every 20 ms, one
+worker process. floor: from an `insert … ; notify` to a listener's claim of the row, with nothing
+around it. hop: in a chain, from a parent's end to its child's start, by the database's clock.
 """
 
 import tempfile

@@ -2,9 +2,10 @@
 
     python -m benchmarks.throughput [--jobs 20000] [--diamonds 1000] [--slots 100] [--dsn DSN]
 
-insert: one `insert_all` per 10,000 jobs. drain: no-op jobs through real `baton worker` processes, from the
-first claim to the last acknowledgement by the database's clock. floor: a bare psycopg loop that claims 100
-rows and marks them done, with nothing around it. steps: diamonds of 5 steps through one process.
+insert: one `insert_all` per 10,000 jobs. drain: no-op jobs through real `baton worker` processes,
+from the first claim to the last acknowledgement by the database's clock. floor: a bare psycopg
+loop that claims 100 rows and marks them done, with nothing around it. steps: diamonds of 5 steps
+through one process.
 """
 
 import time
@@ -46,7 +47,9 @@ def floor(connection: psycopg.Connection[Any], jobs: int) -> float:
     connection.execute("drop table if exists floor")
     connection.execute("create table floor (id bigserial primary key, state text not null)")
     connection.execute("create index on floor (id) where state = 'available'")
-    connection.execute("insert into floor (state) select 'available' from generate_series(1, %s)", [jobs])
+    connection.execute(
+        "insert into floor (state) select 'available' from generate_series(1, %s)", [jobs]
+    )
     connection.execute("vacuum analyze floor")
     claim = """
       update floor set state = 'executing' where id = any (array(

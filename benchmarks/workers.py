@@ -21,7 +21,7 @@ async def step(job: Job) -> None:
 
 @worker()
 async def stamp(sent: float) -> None:
-    """Write down how long ago the insert was called; the clock is the machine's, shared by processes."""
+    """Write down how long ago the insert was called, by the machine's own clock."""
     late = time.clock_gettime(time.CLOCK_MONOTONIC) - sent
     if LATENCIES is not None:
         with Path(LATENCIES).open("a") as file:

@@ -70,9 +70,7 @@ async def process(dsn: str, *, ttl: float = 60.0) -> AsyncIterator[Process]:
 
 @asynccontextmanager
 async def connection(dsn: str) -> AsyncIterator[AsyncConnection[Any]]:
-    conn = await AsyncConnection.connect(
-        door.conninfo(dsn), autocommit=True, row_factory=tuple_row
-    )
+    conn = await AsyncConnection.connect(door.conninfo(dsn), autocommit=True, row_factory=tuple_row)
     try:
         yield conn
     finally:
@@ -92,7 +90,7 @@ async def value(dsn: str, query: str, *params: Any) -> Any:
 async def states(dsn: str) -> dict[str, str]:
     """The state of every step, by name."""
     found = await rows(dsn, "select step_name, state from baton.workflow_nodes")
-    return {name: state for name, state in found}
+    return {str(name): str(state) for name, state in found}
 
 
 async def waiters(conn: AsyncConnection[Any]) -> int:
@@ -103,5 +101,3 @@ async def waiters(conn: AsyncConnection[Any]) -> int:
     """
     found = await (await conn.execute(query)).fetchone()
     return int(found[0]) if found else 0
-
-

@@ -1,4 +1,4 @@
-"""A periodic duty: something that every process offers to do, and that rows keep from being done twice.
+"""A periodic duty: every process offers to do it, and rows keep it from being done twice.
 
 There is no leader that could be missing. Stager, rescuer and sweeper are each a `Duty` around one
 statement.

@@ -1,8 +1,8 @@
 """Runs jobs: calls the user's code, survives whatever it does, and says what it came to.
 
 Runners are long-lived: entering a task group for every job would cost more than the rest of a short
-job. A coroutine runs on the event loop, a plain function in a thread, which can't be stopped: when its
-job is cancelled the thread is abandoned and its job is given up.
+job. A coroutine runs on the event loop, a plain function in a thread, which can't be stopped: when
+its job is cancelled the thread is abandoned and its job is given up.
 """
 
 import asyncio
@@ -191,7 +191,7 @@ class Executor:
 
 
 def _forget_cancellation() -> None:
-    """Undo what user code did with ``asyncio.current_task().cancel()``: the runner outlives the job."""
+    """Undo ``asyncio.current_task().cancel()`` by user code: the runner outlives the job."""
     current = asyncio.current_task()
     while current is not None and current.cancelling():
         current.uncancel()

@@ -26,8 +26,8 @@ class LeaseKeeper:
     """Takes a lease, renews it every ``ttl / 15`` seconds, and says when it can't be counted on.
 
     A process that lost touch with the database must have stopped its jobs before others start them:
-    it stops fetching after two thirds of the ttl without a renewal (`held`), and gives up what it runs
-    after five sixths. Time is counted from the moment at which a renewal was sent.
+    it stops fetching after two thirds of the ttl without a renewal (`held`), and gives up what it
+    runs after five sixths. Time is counted from the moment at which a renewal was sent.
 
     Args:
         dsn: where.

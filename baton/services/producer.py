@@ -116,7 +116,7 @@ class Producer:
             await sleep(uniform(0, 0.05))  # noqa: S311
             return True
         except InvalidData as error:
-            log.error("cycle.refused", reason=str(error))
+            log.warning("cycle.refused", reason=str(error))
             await self._exchange_singly(pending)
         except DatabaseError as error:
             self._acks[:0] = pending
@@ -159,9 +159,7 @@ class Producer:
         free = {queue: limit - self._running[queue] for queue, limit in self._queues.items()}
         return {queue: capacity for queue, capacity in free.items() if capacity > 0}
 
-    def _report_refused(
-        self, pending: Sequence[tuple[Job, Ack]], accepted: frozenset[int]
-    ) -> None:
+    def _report_refused(self, pending: Sequence[tuple[Job, Ack]], accepted: frozenset[int]) -> None:
         for job, ack in pending:
             sent_before = (ack.id, ack.epoch) in self._doubtful
             self._doubtful.discard((ack.id, ack.epoch))

@@ -7,6 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from anyio import CancelScope
+from psycopg import AsyncConnection
 
 from baton.errors import DatabaseUnavailable
 from baton.jobs import Job, State, Step
@@ -40,7 +41,7 @@ class CycleConnection:
         self._dsn = dsn
         self._schema = schema
         self._timeout = timeout
-        self._conn: door.AsyncConnection[door.Row] | None = None
+        self._conn: AsyncConnection[door.Row] | None = None
 
     async def connect(self) -> None:
         """Open the connection, closing the one before.
@@ -60,9 +61,7 @@ class CycleConnection:
             with CancelScope(shield=True):
                 await conn.close()
 
-    async def cycle(
-        self, lease: int, acks: Sequence[Ack], capacities: Mapping[str, int]
-    ) -> Cycle:
+    async def cycle(self, lease: int, acks: Sequence[Ack], capacities: Mapping[str, int]) -> Cycle:
         """Acknowledge what ended and fetch what is free to run.
 
         Args:
@@ -96,7 +95,7 @@ class CycleConnection:
         [(ids, _)] = await door.run(self._open(), self._schema, "job_return_lost", params)
         return ids or []
 
-    def _open(self) -> door.AsyncConnection[door.Row]:
+    def _open(self) -> AsyncConnection[door.Row]:
         if self._conn is None:
             raise DatabaseUnavailable("not connected")
         return self._conn

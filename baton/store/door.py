@@ -1,11 +1,12 @@
 """The one door to the database: how statements run, and what their errors become.
 
-Two hazards are kept out here. anyio delivers a cancellation again and again, also while psycopg cleans
-up after the first, and so breaks the connection: statements run in a shielded scope, and
+Two hazards are kept out here. anyio delivers a cancellation again and again, also while psycopg
+cleans up after the first, and so breaks the connection: statements run in a shielded scope, and
 ``statement_timeout`` bounds them instead. And a half-open connection holds its rows until TCP gives
 up: ``tcp_user_timeout`` is set on both ends.
 """
 
+import os
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any, Self
@@ -14,6 +15,7 @@ import psycopg
 from anyio import CancelScope
 from psycopg import AsyncConnection, Connection
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
+from psycopg.pq import Conninfo
 from psycopg.rows import tuple_row
 from psycopg_pool import AsyncConnectionPool, ConnectionPool
 
@@ -53,17 +55,36 @@ def conninfo(dsn: str, *, application_name: str = "baton") -> str:
     Raises:
         ConfigurationError: it can't be read.
     """
+    given = _parsed(dsn)
+    return make_conninfo(**{**_DEFAULTS, "application_name": application_name, **given})
+
+
+def psql_environment(dsn: str, schema: str) -> dict[str, str]:
+    """Return the environment in which psql, or any libpq program, opens the same schema.
+
+    Everything goes through variables, so that no password stands on a command line.
+
+    Raises:
+        ConfigurationError: the DSN can't be read.
+    """
+    given = _parsed(dsn)
+    before = given.pop("options", os.environ.get("PGOPTIONS", ""))
+    search_path = f"-c search_path={sql.check_schema(schema)},public"
+    variables = {
+        option.envvar.decode(): str(given[keyword])
+        for option in Conninfo.get_defaults()
+        if option.envvar is not None and (keyword := option.keyword.decode()) in given
+    }
+    return {**variables, "PGOPTIONS": f"{before} {search_path}".strip()}
+
+
+def _parsed(dsn: str) -> dict[str, Any]:
     # SQLAlchemy's form of the same address
     head, separator, rest = dsn.partition("://")
     if separator and head.startswith("postgresql+"):
         dsn = f"postgresql://{rest}"
     try:
-        given = conninfo_to_dict(dsn)
-        return make_conninfo(dsn, **{
-            key: value
-            for key, value in {**_DEFAULTS, "application_name": application_name}.items()
-            if key not in given
-        })
+        return dict(conninfo_to_dict(dsn))
     except psycopg.ProgrammingError as error:
         # the driver's message may quote the string, password and all
         reason = str(error).strip().partition('"')[0].strip() or "unreadable"
@@ -117,7 +138,8 @@ async def run(
     with CancelScope(shield=True), translated(schema):
         async with conn.cursor(row_factory=tuple_row) as cursor:
             await cursor.execute(sql.query(name, schema).encode(), params)
-            return await cursor.fetchall() if cursor.description else []
+            found = await cursor.fetchall() if cursor.description else []
+    return found
 
 
 def run_sync(
@@ -146,7 +168,7 @@ async def connect(dsn: str, schema: str, *, timeout: float, name: str) -> AsyncC
             conninfo(dsn, application_name=name), autocommit=True, row_factory=tuple_row
         )
         await conn.execute(session_settings(conn, timeout).encode())
-        return conn
+    return conn
 
 
 class Database:
@@ -215,7 +237,8 @@ class Database:
         """
         with CancelScope(shield=True):
             async with self.connection() as conn:
-                return await run(conn, self.schema, name, params)
+                found = await run(conn, self.schema, name, params)
+        return found
 
 
 class SyncDatabase:

@@ -15,7 +15,7 @@ from baton.store.rows import to_job
 def job_columns(
     jobs: Iterable[tuple[NewJob, Mapping[str, Any]]], *, limit: int
 ) -> dict[str, list[Any]]:
-    """Return new jobs, each with what Baton adds to its meta, as the arrays of the insert statements.
+    """Return new jobs, each with what Baton adds to its meta, as arrays for a statement.
 
     Raises:
         TooLarge: the arguments of a job take more than ``limit`` bytes.

@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from anyio import CancelScope
+from psycopg import AsyncConnection
 
 from baton.store import door
 
@@ -33,7 +34,7 @@ def channel(schema: str) -> str:
 class Listener:
     """What `listening` gives: iterate over it for payloads, names of queues as a rule."""
 
-    def __init__(self, conn: door.AsyncConnection[door.Row], schema: str) -> None:
+    def __init__(self, conn: AsyncConnection[door.Row], schema: str) -> None:
         self._conn = conn
         self._schema = schema
 

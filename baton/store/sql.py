@@ -16,7 +16,7 @@ _SCHEMA = re.compile(r"[a-z_][a-z0-9_]{0,47}")
 
 @cache
 def directory() -> Path:
-    """Return the folder of the SQL files: inside the installed package, or beside it in a checkout."""
+    """Return the folder of the SQL files: in the package, or beside it in a checkout."""
     package = Path(__file__).resolve().parent.parent
     installed = package / "sql"
     return installed if installed.is_dir() else package.parent / "sql"

@@ -33,9 +33,7 @@ async def insert(
     return _jobs(rows, workflow)
 
 
-def insert_sync(
-    conn: Connection[Any], schema: str, workflow: Workflow, *, limit: int
-) -> list[Job]:
+def insert_sync(conn: Connection[Any], schema: str, workflow: Workflow, *, limit: int) -> list[Job]:
     """Do what `insert` does, on a synchronous connection."""
     params = _params(workflow, limit)
     try:

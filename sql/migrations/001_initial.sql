@@ -93,7 +93,7 @@ create table baton.workflows (
   finished_at timestamptz,
   meta jsonb not null default '{}'
 );
-create index workflows_newest on baton.workflows (inserted_at desc, id);
+create index workflows_newest on baton.workflows (inserted_at desc, id desc);
 
 comment on table baton.workflows is 'One row per workflow.';
 comment on column baton.workflows.id is 'Identifies the workflow; chosen by the program or drawn at random.';

@@ -20,7 +20,7 @@ from tests.support import rows, value
 
 pytestmark = pytest.mark.anyio
 
-APP = '''
+APP = """
 import os, sys, time
 from pathlib import Path
 from baton import Job, worker
@@ -42,7 +42,7 @@ def kill_worker(job: Job):
     if job.attempt == 1:
         os._exit(9)
     return {"attempt": job.attempt}
-'''
+"""
 
 
 @pytest.fixture
@@ -69,7 +69,7 @@ def job(name: str, **args: Any) -> NewJob:
 
 async def appears(path: Path) -> None:
     with anyio.fail_after(30):
-        while not path.exists():
+        while not await anyio.Path(path).exists():
             await anyio.lowlevel.checkpoint()
 
 
@@ -97,7 +97,7 @@ async def test_a_worker_performs_jobs_and_ends_on_sigterm(database: str, app: Pa
         process.send_signal(signal.SIGTERM)
         code, log = await exit_of(process)
     assert code == 0
-    assert [line["event"] for line in log][0] == "worker.started"
+    assert log[0]["event"] == "worker.started"
     assert log[-1] == {**log[-1], "event": "worker.stopped", "clean": True}
     completed = [line for line in log if line["event"] == "job.completed"]
     assert len(completed) == 20
@@ -187,7 +187,9 @@ async def test_a_job_of_an_unknown_worker_fails_and_the_queue_goes_on(
     async with Client(database) as client:
         await client.insert_all([job("nobody"), job("quick")])
     with worker(database, app):
-        await until(database, "select state::text from baton.jobs where worker = 'quick'", "completed")
+        await until(
+            database, "select state::text from baton.jobs where worker = 'quick'", "completed"
+        )
         await until(database, "select count(*) from baton.jobs where errors <> '[]'", 1)
     message = await value(
         database, "select errors -> 0 ->> 'message' from baton.jobs where worker = 'nobody'"

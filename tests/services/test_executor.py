@@ -83,6 +83,10 @@ class Report(BaseModel):
     score: float
 
 
+def object_maker() -> object:
+    return object()
+
+
 async def returning(value: Any) -> Ack:
     return await run(lambda: value)
 
@@ -95,7 +99,10 @@ async def returning(value: Any) -> Ack:
         (0, 0),
         ("", ""),
         (Report(at=NOW, score=1), {"at": NOW.isoformat().replace("+00:00", "Z"), "score": 1.0}),
-        ({"nested": Report(at=NOW, score=1)}, {"nested": {"at": NOW.isoformat().replace("+00:00", "Z"), "score": 1.0}}),
+        (
+            {"nested": Report(at=NOW, score=1)},
+            {"nested": {"at": NOW.isoformat().replace("+00:00", "Z"), "score": 1.0}},
+        ),
     ],
 )
 async def test_what_a_step_returns_is_stored_as_json(value: Any, stored: Any) -> None:
@@ -122,7 +129,7 @@ async def test_a_result_that_cannot_be_stored_fails_the_step(value: Any, words: 
 
 
 async def test_a_plain_job_may_return_anything() -> None:
-    ack = await run(lambda: object(), make_job())
+    ack = await run(object_maker, make_job())
     assert (ack.state, ack.result) == (State.COMPLETED, None)
 
 

@@ -6,11 +6,11 @@ from typing import Any
 
 import anyio
 import pytest
+from baton.settings import load
 
 import baton
 from baton import Client, Job, Registry, Settings, Snooze, Workflow
 from baton.node import Node
-from baton.settings import load
 from tests.support import connection, rows, states, value
 
 pytestmark = pytest.mark.anyio
@@ -158,7 +158,8 @@ async def test_a_step_started_by_hand_before_its_gate_runs_after_its_dependency(
     async with running(database, registry) as (_, client):
         await client.insert_workflow(flow)
         query = """
-          update baton.jobs set state = 'available' where meta ->> 'workflow_name' = 'b' returning id
+          update baton.jobs set state = 'available' where meta ->> 'workflow_name' = 'b' returning
+          id
         """
         await rows(database, query)
 

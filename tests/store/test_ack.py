@@ -36,7 +36,8 @@ async def test_failure_is_kept_with_its_attempt_and_time(database: str) -> None:
         error = '{"kind": "ValueError", "message": "no", "traceback": "…"}'
         await worker.acknowledge(ended(claimed, State.RETRYABLE, delay=60, error=error))
     [(state, due, errors)] = await rows(
-        database, "select state::text, scheduled_at > now() + interval '50 s', errors from baton.jobs"
+        database,
+        "select state::text, scheduled_at > now() + interval '50 s', errors from baton.jobs",
     )
     assert (state, due) == ("retryable", True)
     assert [(e["attempt"], e["kind"], e["message"]) for e in errors] == [(1, "ValueError", "no")]
@@ -118,7 +119,9 @@ async def test_overlapping_batches_in_opposite_order_do_not_deadlock(database: s
 
         async with connection(database) as holder:
             async with holder.transaction(), anyio.create_task_group() as tasks:
-                await holder.execute("select from baton.jobs where id = %s for update", (claimed[99].id,))
+                await holder.execute(
+                    "select from baton.jobs where id = %s for update", (claimed[99].id,)
+                )
                 tasks.start_soon(acknowledge, worker, claimed)
                 tasks.start_soon(acknowledge, rival, claimed[::-1])
                 async with connection(database) as observer:
@@ -135,7 +138,9 @@ async def test_a_refused_word_fails_the_whole_batch_and_changes_nothing(database
     async with process(database) as worker:
         good, bad = await worker.fetch(2)
         with pytest.raises(InvalidData):
-            await worker.acknowledge(done(good), ended(bad, State.DISCARDED, error='{"a": "\\u0000"}'))
+            await worker.acknowledge(
+                done(good), ended(bad, State.DISCARDED, error='{"a": "\\u0000"}')
+            )
     assert await value(database, "select count(*) from baton.jobs where state = 'executing'") == 2
 
 

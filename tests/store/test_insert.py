@@ -1,10 +1,13 @@
-"""Inserting: all or nothing, in order, in the caller's transaction, and one notification per queue."""
+"""Inserting: all or nothing, in order, in the caller's transaction, one notification a queue."""
 
+import asyncio
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import psycopg
 import pytest
+from baton.settings import load
+from psycopg.rows import dict_row
 
 import baton
 from baton import Client, SyncClient, Workflow
@@ -18,7 +21,6 @@ from baton.errors import (
     TooLarge,
     UnknownDependency,
 )
-from baton.settings import load
 from tests.support import connection, job, rows, value
 
 pytestmark = pytest.mark.anyio
@@ -113,8 +115,6 @@ def test_the_synchronous_twin_does_the_same(sync_database: str, commits: bool) -
 
 
 async def test_any_row_factory_of_the_callers_connection_will_do(database: str) -> None:
-    from psycopg.rows import dict_row
-
     async with await psycopg.AsyncConnection.connect(database, row_factory=dict_row) as conn:
         async with Client(database) as client:
             inserted = await client.insert(job(), conn=conn)
@@ -191,17 +191,18 @@ async def test_a_workflow_of_ten_thousand_steps_is_inserted(database: str) -> No
 
 async def test_an_unmigrated_database_is_told_in_one_sentence(empty_database: str) -> None:
     client = Client(empty_database)
-    with pytest.raises(SchemaMissing, match="run: baton migrate$"):
+    with pytest.raises(SchemaMissing, match=r"run: baton migrate$"):
         await client.insert(job())
     async with connection(empty_database) as conn:
-        with pytest.raises(SchemaMissing, match="run: baton migrate$"):
+        with pytest.raises(SchemaMissing, match=r"run: baton migrate$"):
             await client.insert(job(), conn=conn)
     await client.close()
 
 
 async def test_a_newer_database_is_told_in_one_sentence(database: str) -> None:
     await rows(
-        database, "insert into baton.migrations (name, checksum) values ('999_new', 'x') returning 1"
+        database,
+        "insert into baton.migrations (name, checksum) values ('999_new', 'x') returning 1",
     )
     try:
         with pytest.raises(SchemaTooNew, match="999"):
@@ -230,8 +231,6 @@ async def test_the_default_client_is_made_from_the_environment(
 def test_the_default_clients_leave_nothing_open_after_asyncio_run(
     sync_database: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import asyncio
-
     monkeypatch.setenv("BATON_DSN", sync_database)
     for _ in range(2):
         asyncio.run(baton.insert(job()))

@@ -12,6 +12,10 @@ from tests.support import Process, connection, done, ended, job, process, rows, 
 
 pytestmark = pytest.mark.anyio
 
+START_BY_HAND = """
+  update baton.jobs set state = 'available' where meta ->> 'workflow_name' = 'b' returning id
+"""
+
 
 def diamond(name: str = "diamond") -> Workflow:
     return (
@@ -243,10 +247,7 @@ async def test_a_held_workflow_is_finished_by_the_sweep(database: str) -> None:
 
 async def test_a_step_started_by_hand_before_its_gate_waits_on(database: str) -> None:
     await insert(database, Workflow("early").add("a", job()).add("b", job(), deps=["a"]))
-    await rows(
-        database,
-        "update baton.jobs set state = 'available' where meta ->> 'workflow_name' = 'b' returning id",
-    )
+    await rows(database, START_BY_HAND)
     async with process(database) as worker:
         jobs = {each.step_name: each for each in await worker.fetch(10)}
         assert jobs["b"].step is not None
@@ -261,10 +262,7 @@ async def test_a_step_started_by_hand_before_its_gate_waits_on(database: str) ->
 async def test_a_step_that_waits_on_after_its_dependency_ended_is_released(database: str) -> None:
     """The gate opened between the early fetch and its acknowledgement."""
     await insert(database, Workflow("early").add("a", job()).add("b", job(), deps=["a"]))
-    await rows(
-        database,
-        "update baton.jobs set state = 'available' where meta ->> 'workflow_name' = 'b' returning id",
-    )
+    await rows(database, START_BY_HAND)
     async with process(database) as worker:
         jobs = {each.step_name: each for each in await worker.fetch(10)}
         await worker.complete(jobs["a"])
@@ -277,7 +275,9 @@ async def test_random_layers_run_every_step_once_and_in_order(database: str) -> 
     flow = Workflow("layers", workflow_id=uuid4())
     for layer in range(layers):
         for index in range(width):
-            deps = [f"{layer - 1}.{(index * 7 + k * 11) % width}" for k in range(4)] if layer else []
+            deps = (
+                [f"{layer - 1}.{(index * 7 + k * 11) % width}" for k in range(4)] if layer else []
+            )
             flow.add(f"{layer}.{index}", job(), deps=deps)
     await insert(database, flow)
     ended_at: dict[str, int] = {}

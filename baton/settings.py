@@ -1,0 +1,164 @@
+"""Settings: read once, from ``baton.toml``, the environment and flags, each stronger than the last.
+
+What is empty counts as not set. The DSN has more sources: a flag, ``BATON_DSN``, ``DATABASE_URL``, the
+file, and then libpq's own ``PGHOST``, ``PGDATABASE`` and so on fill in whatever is still missing.
+"""
+
+import os
+import tomllib
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Field, SecretStr, ValidationError
+from pydantic_settings import (
+    BaseSettings,
+    InitSettingsSource,
+    NoDecode,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+)
+
+from baton.errors import ConfigurationError
+
+SLOTS_LIMIT = 10_000
+
+
+def _queues(given: Any) -> Any:
+    """Read ``default=20,mail=5``, a list of such texts, or a table."""
+    if isinstance(given, dict):
+        pairs = [(str(name), limit) for name, limit in given.items()]
+    else:
+        words = [given] if isinstance(given, str) else given
+        pairs = [_queue(part) for word in words for part in str(word).split(",") if part.strip()]
+    queues: dict[str, int] = {}
+    for name, limit in pairs:
+        if name in queues:
+            raise ValueError(f"queue {name!r} is given twice")
+        if type(limit) is not int or not 0 < limit <= SLOTS_LIMIT:
+            raise ValueError(
+                f"{name}={limit}: how many jobs run at once is a number from 1 to {SLOTS_LIMIT:,}"
+            )
+        queues[name] = limit
+    if not queues:
+        raise ValueError("at least one queue is needed, like default=20")
+    return queues
+
+
+def _queue(word: str) -> tuple[str, Any]:
+    name, separator, limit = (part.strip() for part in word.rpartition("="))
+    if not separator or not name:
+        raise ValueError(f"{word.strip()!r} is not a queue and its limit, like default=20")
+    return name, int(limit) if limit.isdecimal() and len(limit) < 10 else limit
+
+
+class Settings(BaseSettings):
+    """Everything that can be set; use `load` to make one.
+
+    Attributes:
+        dsn: a PostgreSQL URL or connection string; never shown.
+        db_schema: the schema of Baton's tables; ``schema`` in files, ``BATON_SCHEMA``.
+        app: the module, and after a colon the `Registry` in it, that defines the workers.
+        queues: how many jobs of each queue run at once in a worker process.
+        poll_interval: seconds after which a worker looks for jobs though nothing was announced.
+        grace: seconds that running jobs have to end when a worker process is stopped.
+        lease_ttl: seconds of silence after which a process's jobs are given to others.
+        statement_timeout: seconds that a statement may take.
+        pool_size: connections of a client at most.
+        max_args_bytes: the largest arguments of a job, as JSON.
+        max_result_bytes: the largest result of a step, as JSON.
+        log_level: the lowest level that a worker process writes.
+        log_format: how it writes; ``auto`` is for people on a terminal and JSON otherwise.
+    """
+
+    model_config = SettingsConfigDict(
+        env_prefix="BATON_", env_ignore_empty=True, frozen=True, extra="forbid"
+    )
+
+    dsn: SecretStr = SecretStr("")
+    db_schema: Annotated[str, Field(alias="schema", validation_alias="BATON_SCHEMA")] = "baton"
+    app: str | None = None
+    queues: Annotated[dict[str, int], NoDecode, BeforeValidator(_queues)] = {"default": 20}
+    poll_interval: Annotated[float, Field(gt=0, le=3_600)] = 1.0
+    grace: Annotated[float, Field(ge=0, le=86_400)] = 15.0
+    lease_ttl: Annotated[float, Field(ge=3, le=3_600)] = 15.0
+    statement_timeout: Annotated[float, Field(ge=1, le=3_600)] = 30.0
+    pool_size: Annotated[int, Field(ge=1, le=1_000)] = 10
+    max_args_bytes: Annotated[int, Field(ge=2, le=200_000_000)] = 1_048_576
+    max_result_bytes: Annotated[int, Field(ge=2, le=200_000_000)] = 4_194_304
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    log_format: Literal["auto", "console", "json"] = "auto"
+
+    @property
+    def conninfo(self) -> str:
+        """The DSN in clear; hand it to the driver and to nobody else."""
+        return self.dsn.get_secret_value()
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Flags, the environment, DATABASE_URL, the file: the first that says something wins."""
+        url = os.environ.get("DATABASE_URL")
+        database_url = InitSettingsSource(settings_cls, {"dsn": url} if url else {})
+        file = InitSettingsSource(settings_cls, _file(cls))
+        return init_settings, env_settings, database_url, file
+
+
+def load(**flags: Any) -> Settings:
+    """Read the settings.
+
+    Args:
+        flags: what was given explicitly, by name of the setting; ``None`` counts as not given.
+
+    Raises:
+        ConfigurationError: something can't be used; the message says which and why.
+    """
+    given = {_field(name): value for name, value in flags.items() if value is not None}
+    try:
+        return Settings(**given)
+    except ValidationError as error:
+        raise ConfigurationError(_sentence(error)) from None
+
+
+def _field(name: str) -> str:
+    return "BATON_SCHEMA" if name in {"schema", "db_schema"} else name
+
+
+def _file(settings: type[Settings]) -> dict[str, Any]:
+    """What ``baton.toml`` says, or ``[tool.baton]`` of ``pyproject.toml`` when there is none."""
+    path = Path("baton.toml")
+    table = _toml(path)
+    if table is None:
+        path = Path("pyproject.toml")
+        table = (_toml(path) or {}).get("tool", {}).get("baton", {})
+    known = {"schema", *settings.model_fields} - {"db_schema"}
+    if unknown := sorted(table.keys() - known):
+        raise ConfigurationError(
+            f"{path} sets {', '.join(unknown)}, which Baton does not know; "
+            f"it knows {', '.join(sorted(known))}"
+        )
+    return {_field(name): value for name, value in table.items()}
+
+
+def _toml(path: Path) -> dict[str, Any] | None:
+    try:
+        return tomllib.loads(path.read_text("utf-8"))
+    except FileNotFoundError:
+        return None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
+        raise ConfigurationError(f"{path} can't be read: {error}") from None
+
+
+def _sentence(error: ValidationError) -> str:
+    problem = error.errors(include_url=False)[0]
+    name = str(problem["loc"][0]).removeprefix("BATON_").lower() if problem["loc"] else "settings"
+    message = problem["msg"].removeprefix("Value error, ")
+    message = message[:1].lower() + message[1:]
+    if name == "dsn" or problem["type"] == "value_error":
+        return f"{name}: {message}"
+    return f"{name}: {message}, not {problem['input']!r}"

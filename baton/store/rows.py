@@ -1,0 +1,80 @@
+"""Rows of the database as the values that programs see.
+
+A person may have edited a row in psql. What is not the document that was expected is shown for what
+it is, inside one, and never keeps a row from being read.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from baton.jobs import Job, State
+
+Row = Sequence[Any]
+
+
+def to_job(row: Row) -> Job:
+    """Return the job of a row with the 18 columns that ``job_insert.sql`` ends with."""
+    (
+        job_id,
+        state,
+        queue,
+        worker,
+        args,
+        meta,
+        tags,
+        priority,
+        attempt,
+        max_attempts,
+        errors,
+        epoch,
+        inserted_at,
+        scheduled_at,
+        attempted_at,
+        completed_at,
+        discarded_at,
+        cancelled_at,
+    ) = row
+    return Job(
+        id=job_id,
+        state=State(state),
+        queue=queue,
+        worker=worker,
+        args=_mapping(document(args), "value"),
+        meta=_mapping(document(meta), "value"),
+        tags=texts(document(tags)),
+        priority=priority,
+        attempt=attempt,
+        max_attempts=max_attempts,
+        errors=[_mapping(error, "message") for error in _list(document(errors))],
+        epoch=epoch,
+        inserted_at=inserted_at,
+        scheduled_at=scheduled_at,
+        attempted_at=attempted_at,
+        completed_at=completed_at,
+        discarded_at=discarded_at,
+        cancelled_at=cancelled_at,
+    )
+
+
+def document(text: str | None) -> Any:
+    """Return the value of a JSON text; the text itself when Python can't hold the value."""
+    if text is None:
+        return None
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):  # a number of 5,000 digits, or 5,000 brackets
+        return text
+
+
+def texts(values: Any) -> tuple[str, ...]:
+    """Return the texts of an array; nulls are left out."""
+    return tuple(str(value) for value in _list(values) if value is not None)
+
+
+def _mapping(value: Any, key: str) -> Mapping[str, Any]:
+    return value if isinstance(value, dict) else {key: value}
+
+
+def _list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value]

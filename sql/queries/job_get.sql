@@ -1,0 +1,8 @@
+-- One job. Locks nothing.
+select
+  job.id, job.state::text, job.queue, job.worker, job.args::text, job.meta::text,
+  to_json(job.tags)::text, job.priority, job.attempt, job.max_attempts, job.errors::text, job.epoch,
+  job.inserted_at, job.scheduled_at, job.attempted_at, job.completed_at, job.discarded_at,
+  job.cancelled_at
+from baton.jobs as job
+where job.id = %(id)s
