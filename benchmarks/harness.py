@@ -8,7 +8,6 @@ import signal
 import statistics
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -35,10 +34,9 @@ def database(dsn: str | None) -> Iterator[str]:
         migrate(dsn)
         yield dsn
         return
-    with tempfile.TemporaryDirectory(prefix="baton-benchmark-") as directory:
-        with EmbeddedServer.start(Path(directory) / "postgres", {}) as server:
-            migrate(server.dsn())
-            yield server.dsn()
+    with EmbeddedServer.start() as server:
+        migrate(server.dsn())
+        yield server.dsn()
 
 
 @contextmanager

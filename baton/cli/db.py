@@ -5,34 +5,33 @@ from typing import Annotated
 
 import typer
 
-from baton.embedded import Cluster, default_directory
+from baton.embedded import EmbeddedServer
 from baton.errors import NotFound
 
 Data = Annotated[
-    Path | None,
-    typer.Option("--data", envvar="BATON_DATA", help="Where its data are. [.baton/postgres]"),
+    Path,
+    typer.Option("--data", envvar="BATON_DATA", help="Where its data are."),
 ]
+DEFAULT = Path(".baton/postgres")
 
 
-def start(data: Data = None) -> None:
+def start(data: Data = DEFAULT) -> None:
     """Start it, or find it running, and print its DSN. It goes on until it is stopped."""
-    print(cluster(data).start())
+    print(EmbeddedServer.launch(data).dsn())
 
 
-def stop(data: Data = None) -> None:
+def stop(data: Data = DEFAULT) -> None:
     """Stop it; its data stay."""
-    if not cluster(data).stop():
-        raise NotFound("embedded PostgreSQL running in", cluster(data).home)
+    _running(data).stop()
 
 
-def dsn(data: Data = None) -> None:
+def dsn(data: Data = DEFAULT) -> None:
     """Print its DSN."""
-    found = cluster(data)
-    if not found.is_running():
-        raise NotFound("embedded PostgreSQL running in", found.home)
-    print(found.dsn())
+    print(_running(data).dsn())
 
 
-def cluster(data: Path | None) -> Cluster:
-    """Return the server's directory."""
-    return Cluster(default_directory() if data is None else data.expanduser().resolve())
+def _running(data: Path) -> EmbeddedServer:
+    server = EmbeddedServer.find(data)
+    if server is None:
+        raise NotFound("embedded PostgreSQL running in", data)
+    return server

@@ -15,13 +15,13 @@ import anyio
 import typer
 from rich.console import Console
 
-from baton.cli.db import Data, cluster
+from baton.cli.db import DEFAULT, Data
 from baton.cli.frame import ExitCode
 from baton.cli.live import follow
 from baton.client import Client
 from baton.demo import research, sources
-from baton.embedded import Cluster, EmbeddedServer
-from baton.errors import ConfigurationError
+from baton.embedded import EmbeddedServer
+from baton.errors import BatonError, ConfigurationError
 from baton.settings import Settings, load
 from baton.status import WorkflowStatus
 from baton.store.migrations import migrate
@@ -47,7 +47,7 @@ def demo(
             envvar="BATON_DEMO_PACE", min=0, max=60, help="Seconds that each step waits for you."
         ),
     ] = research.PACE,
-    data: Data = None,
+    data: Data = DEFAULT,
     dsn: Annotated[
         str | None,
         typer.Option(envvar="BATON_DEMO_DSN", help="Use this database and not an embedded one."),
@@ -58,38 +58,47 @@ def demo(
     Starts an embedded PostgreSQL and two worker processes, and leaves none of them running.
     """
     console = Console(highlight=False, soft_wrap=True)
-    home = cluster(data)
-    logs = Path(tempfile.gettempdir()) / f"baton-demo-{os.getpid()}"
     flow = research.research(sources.DEFAULT_TOPIC if not paths else _topic(paths), _texts(paths), pace)
     with ExitStack() as stack:
         stack.enter_context(_ending_on_sigterm())
         if dsn is None:
-            console.print(f"PostgreSQL: an embedded one, in {home.home}", markup=False)
-            database = stack.enter_context(_server(home))
+            console.print(f"PostgreSQL: an embedded one, in {data}", markup=False)
+            database = stack.enter_context(_server(data))
         else:
             database = dsn
         for name in migrate(database):
             console.print(f"migrated: {name}", markup=False)
+        logs = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="baton-demo-")))
         processes = stack.enter_context(_workers(database, logs))
         console.print(f"worker processes: {', '.join(str(each.pid) for each in processes)}\n")
         settings = load(dsn=database, schema="baton")
-        status = anyio.run(_watch, settings, flow, console, processes if kill else ())
+        try:
+            status = anyio.run(_watch, settings, flow, console, processes, kill)
+        except _WorkersEnded:
+            raise BatonError(f"the worker processes ended: {_last_words(logs)}") from None
     _conclude(console, status, start=_start_command(data) if dsn is None else None)
+
+
+class _WorkersEnded(BatonError):
+    """Nobody is left to perform the workflow."""
 
 
 async def _watch(
     settings: Settings,
     flow: Workflow,
     console: Console,
-    victims: Sequence[subprocess.Popen[bytes]],
+    processes: Sequence[subprocess.Popen[bytes]],
+    kill: bool,
 ) -> WorkflowStatus:
     async with Client(settings=settings) as client:
         await client.insert_workflow(flow)
-        pending = list(victims)
+        killed = None if kill else "nobody"
 
         async def poll() -> WorkflowStatus:
-            if pending and (killed := await _kill_one(client, flow, pending)):
-                pending.clear()
+            nonlocal killed
+            if all(process.poll() is not None for process in processes):
+                raise _WorkersEnded
+            if killed is None and (killed := await _kill_one(client, flow, processes)):
                 console.print(f"killed worker process {killed}", style="bold red", markup=False)
             return await client.get_workflow(flow.workflow_id)
 
@@ -109,6 +118,11 @@ async def _kill_one(
     return None
 
 
+def _last_words(logs: Path) -> str:
+    lines = [line for log in sorted(logs.iterdir()) for line in log.read_text().splitlines()]
+    return lines[-1].strip() if lines else "they said nothing"
+
+
 def _texts(paths: Sequence[Path] | None) -> list[Path]:
     chosen = list(paths) if paths else sources.default_paths()
     for path in chosen:
@@ -124,16 +138,17 @@ def _topic(paths: Sequence[Path]) -> str:
 
 
 @contextmanager
-def _server(home: Cluster) -> Iterator[str]:
-    if home.is_running():
-        yield home.dsn()  # somebody else's; it goes on
+def _server(data: Path) -> Iterator[str]:
+    running = EmbeddedServer.find(data)
+    if running is not None:
+        yield running.dsn()  # somebody else's; it goes on
         return
-    with EmbeddedServer.start(home.home) as server:
+    with EmbeddedServer.start(data) as server:
         yield server.dsn()
 
 
-def _start_command(data: Path | None) -> str:
-    return "baton db start" if data is None else f"baton db start --data {data}"
+def _start_command(data: Path) -> str:
+    return "baton db start" if data == DEFAULT else f"baton db start --data {data}"
 
 
 @contextmanager
@@ -143,7 +158,6 @@ def _workers(dsn: str, logs: Path) -> Iterator[list[subprocess.Popen[bytes]]]:
     # what the person has set for their own workers is not for these
     clean = {name: value for name, value in os.environ.items() if not name.startswith("BATON_")}
     environment = {**clean, "BATON_DSN": dsn, "BATON_SCHEMA": "baton"}
-    logs.mkdir(parents=True, exist_ok=True)
     processes = []
     try:
         for number in range(1, PROCESSES + 1):

@@ -53,7 +53,7 @@ def list_(
     if as_json:
         print(json.dumps([_plain(job) for job in jobs]))
         return
-    table = Table("id", "state", "queue", "worker", "attempt", "scheduled", "error")
+    table = listing("id", "state", "queue", "worker", "attempt", "scheduled", "error")
     for job in jobs:
         table.add_row(
             str(job.id),
@@ -64,7 +64,7 @@ def list_(
             moment(job.scheduled_at),
             Text(inert(str(job.errors[-1].get("message", "")))[:80] if job.errors else ""),
         )
-    Console().print(table)
+    print_listing(table)
 
 
 def show(
@@ -92,6 +92,22 @@ def show(
         )
         for line in str(error.get("traceback") or error.get("message", "")).splitlines():
             console.print(Text(f"  {inert(line)}"))
+
+
+def listing(*columns: str) -> Table:
+    """Return an empty table, each of whose cells is one line."""
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for column in columns:
+        table.add_column(column, no_wrap=True)
+    return table
+
+
+def print_listing(table: Table) -> None:
+    """Print a table; whole where it is not a terminal that would have to cut it."""
+    console = Console()
+    if not console.is_terminal:
+        console = Console(width=Console(width=10_000).measure(table).maximum)
+    console.print(table)
 
 
 def moment(at: datetime) -> str:

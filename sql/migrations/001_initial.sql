@@ -331,7 +331,10 @@ select
   coalesce(step.outcome, job.state)::text as state,
   step.deps,
   step.result,
-  coalesce(step.cause, job.errors -> -1 ->> 'message') as error,
+  case
+    when step.outcome is null then job.errors -> -1 ->> 'message'
+    else step.cause
+  end as error,
   coalesce(step.finished_at, case when job.state = 'executing' then clock_timestamp() end)
     - job.attempted_at as duration,
   job.worker,
@@ -354,7 +357,7 @@ comment on column baton.workflow_nodes.step_name is 'The name of the step, uniqu
 comment on column baton.workflow_nodes.state is 'suspended: waits for its dependencies; available: may run; executing: runs; scheduled and retryable: run again later; completed, discarded, cancelled: final.';
 comment on column baton.workflow_nodes.deps is 'Names of the steps that it waits for.';
 comment on column baton.workflow_nodes.result is 'What it returned; null when it returned nothing.';
-comment on column baton.workflow_nodes.error is 'The newest error, or why it was cancelled.';
+comment on column baton.workflow_nodes.error is 'Why it was discarded or cancelled; the newest error while it is open.';
 comment on column baton.workflow_nodes.duration is 'How long the newest attempt took, or has been running.';
 comment on column baton.workflow_nodes.worker is 'The worker that performs it; null when the job was pruned.';
 comment on column baton.workflow_nodes.queue is 'Its queue; null when the job was pruned.';

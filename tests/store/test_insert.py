@@ -101,8 +101,8 @@ async def test_a_job_lives_and_dies_with_the_callers_transaction(
 
 
 @pytest.mark.parametrize("commits", [True, False])
-def test_the_synchronous_twin_does_the_same(sync_database: str, commits: bool) -> None:
-    with SyncClient(sync_database) as client, psycopg.connect(sync_database) as conn:
+def test_the_synchronous_twin_does_the_same(database: str, commits: bool) -> None:
+    with SyncClient(database) as client, psycopg.connect(database) as conn:
         client.insert(job())
         client.insert(job(), conn=conn)
         client.insert_workflow(Workflow("w").add("a", job()).add("b", job(), deps=["a"]), conn=conn)
@@ -229,12 +229,12 @@ async def test_the_default_client_is_made_from_the_environment(
 
 
 def test_the_default_clients_leave_nothing_open_after_asyncio_run(
-    sync_database: str, monkeypatch: pytest.MonkeyPatch
+    database: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("BATON_DSN", sync_database)
+    monkeypatch.setenv("BATON_DSN", database)
     for _ in range(2):
         asyncio.run(baton.insert(job()))
-    with psycopg.connect(sync_database) as conn:
+    with psycopg.connect(database) as conn:
         row = conn.execute(
             """
             select count(*) from pg_stat_activity
