@@ -1,18 +1,132 @@
-"""Which commands there are."""
+"""Which commands there are.
 
-import platform
-from typing import Annotated
+A command's module is imported when the command is run: the help answers fast, and a worker process
+does not register the workers of the demo.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperCommand, TyperGroup
+from typer.main import get_command
 
 from baton import __version__
-from baton.cli import db, demo, job, migrate, psql, worker, workflow
 from baton.cli.frame import frame, guarded
+
+HELP = "A job queue with DAG workflows that lives in PostgreSQL alone."
+SETTINGS: dict[str, Any] = {"help_option_names": ["-h", "--help"]}
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """Where a command is written, as ``module:function``, and what the list of commands says."""
+
+    target: str
+    summary: str
+    passes_options_on: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Commands that share their first word."""
+
+    summary: str
+    commands: Mapping[str, Command]
+
+
+COMMANDS: Mapping[str, Command | Group] = {
+    "migrate": Command("baton.cli.migrate:migrate", "Bring the schema to the newest version."),
+    "worker": Command("baton.cli.worker:worker", "Perform jobs until SIGTERM or SIGINT."),
+    "workflow": Group(
+        "Look at workflows.",
+        {
+            "list": Command("baton.cli.workflow:list_", "List workflows, the newest first."),
+            "show": Command("baton.cli.workflow:show", "Show a workflow and its steps."),
+        },
+    ),
+    "job": Group(
+        "Look at jobs.",
+        {
+            "list": Command("baton.cli.job:list_", "List jobs, the newest first."),
+            "show": Command("baton.cli.job:show", "Show a job."),
+        },
+    ),
+    "psql": Command(
+        "baton.cli.psql:psql", "Open psql with Baton's tables in reach.", passes_options_on=True
+    ),
+    "demo": Command("baton.cli.demo:demo", "Run a workflow before your eyes."),
+    "db": Group(
+        "Run an embedded PostgreSQL to try things on.",
+        {
+            "start": Command("baton.cli.db:start", "Start it and print its DSN."),
+            "stop": Command("baton.cli.db:stop", "Stop it; its data stay."),
+            "dsn": Command("baton.cli.db:dsn", "Print its DSN."),
+        },
+    ),
+    "version": Command("baton.cli.version:version", "Print the versions of what is installed."),
+}
+
+
+class LazyCommand(TyperCommand):
+    """Stands in the list for a command until that is run."""
+
+    def __init__(self, name: str, command: Command) -> None:
+        super().__init__(name, help=command.summary)
+        self._command = command
+
+    def make_context(
+        self, info_name: str | None, args: list[str], parent: Any = None, **extra: Any
+    ) -> Any:
+        """Let the real command read its arguments; the context it makes leads on to itself."""
+        return self._load().make_context(info_name, args, parent=parent, **extra)
+
+    def _load(self) -> Any:
+        module, _, function = self._command.target.partition(":")
+        settings = dict(SETTINGS)
+        if self._command.passes_options_on:
+            settings |= {
+                "allow_extra_args": True,
+                "ignore_unknown_options": True,
+                "allow_interspersed_args": False,
+            }
+        # a Typer of its own, because that is what turns a function into a command
+        holder = typer.Typer(add_completion=False, rich_markup_mode=None)
+        command = guarded(getattr(import_module(module), function))
+        holder.command(self.name, context_settings=settings)(command)
+        return get_command(holder)
+
+
+class Root(TyperGroup):
+    """The command ``baton`` itself."""
+
+    def __init__(self, **attributes: Any) -> None:
+        super().__init__(**attributes)
+        for name, entry in COMMANDS.items():
+            self.add_command(
+                _group(name, entry) if isinstance(entry, Group) else LazyCommand(name, entry)
+            )
+
+
+def _group(name: str, group: Group) -> TyperGroup:
+    return TyperGroup(
+        name=name,
+        help=group.summary,
+        commands={each: LazyCommand(each, command) for each, command in group.commands.items()},
+        no_args_is_help=True,
+        context_settings=SETTINGS,
+        rich_markup_mode=None,
+    )
+
 
 app = typer.Typer(
     name="baton",
-    help="A job queue with DAG workflows that lives in PostgreSQL alone.",
+    cls=Root,
+    help=HELP,
     no_args_is_help=True,
+    context_settings=SETTINGS,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
@@ -20,7 +134,7 @@ app = typer.Typer(
 
 def _version(wanted: bool) -> None:
     if wanted:
-        print(f"baton {__version__} (Python {platform.python_version()})")
+        print(f"baton {__version__}")
         raise typer.Exit
 
 
@@ -28,7 +142,7 @@ def _version(wanted: bool) -> None:
 def root(
     *,
     debug: Annotated[
-        bool, typer.Option(envvar="BATON_DEBUG", help="Show tracebacks of errors.")
+        bool, typer.Option("--debug", envvar="BATON_DEBUG", help="Show tracebacks of errors.")
     ] = False,
     version: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
@@ -37,41 +151,3 @@ def root(
     """Take the options before the command."""
     del version
     frame.debug = debug
-
-
-def _group(name: str, explanation: str) -> typer.Typer:
-    group = typer.Typer(help=explanation, no_args_is_help=True, rich_markup_mode=None)
-    app.add_typer(group, name=name)
-    return group
-
-
-app.command()(guarded(migrate.migrate))
-app.command()(guarded(worker.worker))
-
-workflows = _group("workflow", "Look at workflows.")
-workflows.command("list")(guarded(workflow.list_))
-workflows.command("show")(guarded(workflow.show))
-
-jobs = _group("job", "Look at jobs.")
-jobs.command("list")(guarded(job.list_))
-jobs.command("show")(guarded(job.show))
-
-app.command(
-    context_settings={
-        "allow_extra_args": True,
-        "ignore_unknown_options": True,
-        "allow_interspersed_args": False,
-    }
-)(guarded(psql.psql))
-app.command()(guarded(demo.demo))
-
-servers = _group("db", "Run an embedded PostgreSQL to try things on.")
-servers.command("start")(guarded(db.start))
-servers.command("stop")(guarded(db.stop))
-servers.command("dsn")(guarded(db.dsn))
-
-
-@app.command()
-def version() -> None:
-    """Print the version."""
-    _version(wanted=True)

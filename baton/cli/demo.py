@@ -58,7 +58,9 @@ def demo(
     Starts an embedded PostgreSQL and two worker processes, and leaves none of them running.
     """
     console = Console(highlight=False, soft_wrap=True)
-    flow = research.research(sources.DEFAULT_TOPIC if not paths else _topic(paths), _texts(paths), pace)
+    flow = research.research(
+        sources.DEFAULT_TOPIC if not paths else _topic(paths), _texts(paths), pace
+    )
     with ExitStack() as stack:
         stack.enter_context(_ending_on_sigterm())
         if dsn is None:
@@ -153,7 +155,7 @@ def _start_command(data: Path) -> str:
 
 @contextmanager
 def _workers(dsn: str, logs: Path) -> Iterator[list[subprocess.Popen[bytes]]]:
-    command = [sys.executable, "-m", "baton", "worker", "--app=baton.demo.research"]
+    command = [sys.executable, "-m", "baton", "worker", "--app=baton.demo.research:registry"]
     command += [f"--queues={research.QUEUE}=4", "--log-format=console"]
     # what the person has set for their own workers is not for these
     clean = {name: value for name, value in os.environ.items() if not name.startswith("BATON_")}
@@ -196,9 +198,7 @@ def _ending_on_sigterm() -> Iterator[None]:
         signal.signal(signal.SIGTERM, before)
 
 
-def _conclude(
-    console: Console, status: WorkflowStatus, *, start: str | None
-) -> None:
+def _conclude(console: Console, status: WorkflowStatus, *, start: str | None) -> None:
     results = {node.step_name: node.result for node in status.nodes}
     brief = results.get("compile_brief")
     if brief:
@@ -212,5 +212,7 @@ def _conclude(
     )
     console.print(f'  baton psql -c "{query}"', markup=False)
     if status.state != "completed":
-        console.print(f"The workflow {status.state}: {', '.join(status.failed_steps)}", markup=False)
+        console.print(
+            f"The workflow {status.state}: {', '.join(status.failed_steps)}", markup=False
+        )
         raise typer.Exit(ExitCode.FAILED)

@@ -88,7 +88,9 @@ def show(
     console.print(table)
     for error in job.errors:
         console.print(
-            Text(f"\nattempt {error.get('attempt')} at {error.get('at')}: {error.get('kind')}", "red")
+            Text(
+                f"\nattempt {error.get('attempt')} at {error.get('at')}: {error.get('kind')}", "red"
+            )
         )
         for line in str(error.get("traceback") or error.get("message", "")).splitlines():
             console.print(Text(f"  {inert(line)}"))

@@ -29,4 +29,3 @@ def psql(
         )
     environment = psql_environment(settings.conninfo, settings.db_schema)
     os.execve(program, [str(program), *(arguments or ())], {**os.environ, **environment})
-

@@ -13,16 +13,19 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from baton import Discard, Job, Workflow, worker
+from baton import Discard, Job, Registry, Workflow
 from baton.demo import layout, signals, sources, text
 
 PACE = 0.6  # seconds
 QUEUE = "demo"
 
+# of its own: the commands import this module, and must not run its workers for others
+registry = Registry()
+
 Pace = Annotated[float, Field(ge=0, le=60)]
 
 
-@worker(queue=QUEUE, max_attempts=3)
+@registry.worker(queue=QUEUE, max_attempts=3)
 def fetch_sources(paths: list[str], pace: Pace = 0.0) -> dict[str, Any] | Discard:
     """Read the texts; what can't be read is skipped and the reason kept."""
     time.sleep(pace)
@@ -38,7 +41,7 @@ def fetch_sources(paths: list[str], pace: Pace = 0.0) -> dict[str, Any] | Discar
     return {"documents": documents, "skipped": skipped}
 
 
-@worker(queue=QUEUE, max_attempts=3)
+@registry.worker(queue=QUEUE, max_attempts=3)
 def summarize(job: Job, pace: Pace = 0.0) -> dict[str, Any]:
     """Choose the sentences that say most."""
     time.sleep(pace)
@@ -46,21 +49,21 @@ def summarize(job: Job, pace: Pace = 0.0) -> dict[str, Any]:
     return {**text.summarize(fetched["documents"]), "skipped": fetched["skipped"]}
 
 
-@worker(queue=QUEUE, max_attempts=3)
+@registry.worker(queue=QUEUE, max_attempts=3)
 def keywords(job: Job, pace: Pace = 0.0) -> dict[str, Any]:
     """Rank words and phrases."""
     time.sleep(pace)
     return text.keywords(job.result("fetch_sources")["documents"])
 
 
-@worker(queue=QUEUE, max_attempts=3)
+@registry.worker(queue=QUEUE, max_attempts=3)
 def credibility(job: Job, pace: Pace = 0.0) -> dict[str, Any]:
     """Measure how readable and how careful the texts are."""
     time.sleep(pace)
     return signals.credibility(job.result("fetch_sources")["documents"])
 
 
-@worker(queue=QUEUE, max_attempts=3)
+@registry.worker(queue=QUEUE, max_attempts=3)
 def compile_brief(job: Job, topic: str, pace: Pace = 0.0) -> dict[str, str]:
     """Join the three findings into a text."""
     time.sleep(pace)

@@ -8,11 +8,12 @@ up: ``tcp_user_timeout`` is set on both ends.
 
 import os
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from typing import Any, Self
+from weakref import WeakSet
 
 import psycopg
-from anyio import CancelScope
+from anyio import CancelScope, get_cancelled_exc_class
 from psycopg import AsyncConnection, Connection
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg.pq import Conninfo
@@ -180,6 +181,7 @@ class Database:
         self.dsn = dsn
         self.schema = sql.check_schema(schema)
         self._timeout = timeout
+        self._connections: WeakSet[AsyncConnection[Row]] = WeakSet()
         self._pool: AsyncConnectionPool[AsyncConnection[Row]] = AsyncConnectionPool(
             conninfo(dsn, application_name=name),
             kwargs={"autocommit": True, "row_factory": tuple_row},
@@ -191,6 +193,7 @@ class Database:
         )
 
     async def _configure(self, conn: AsyncConnection[Row]) -> None:
+        self._connections.add(conn)
         await conn.execute(session_settings(conn, self._timeout).encode())
 
     async def open(self) -> Self:
@@ -210,7 +213,12 @@ class Database:
     async def close(self) -> None:
         """Close every connection."""
         with CancelScope(shield=True):
-            await self._pool.close()
+            # At its end asyncio.run cancels the pool's own workers, waiting for which then raises
+            # before the connections are closed.
+            with suppress(get_cancelled_exc_class()):
+                await self._pool.close()
+            for conn in list(self._connections):
+                await conn.close()
 
     async def __aenter__(self) -> Self:
         return await self.open()

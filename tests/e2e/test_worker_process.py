@@ -52,19 +52,30 @@ def app(tmp_path: Path) -> Path:
 
 
 @contextmanager
-def worker(dsn: str, app: Path, *options: str) -> Iterator[subprocess.Popen[str]]:
-    command = [sys.executable, "-c", "from baton.cli import main; main()", "worker", *options]
+def worker(dsn: str, app: Path, *options: str) -> Iterator[subprocess.Popen[bytes]]:
+    """A running ``baton worker``; what it logs is appended to the file ``log``."""
+    command = [sys.executable, "-m", "baton", "worker", *options]
     env = {**os.environ, "BATON_DSN": dsn, "BATON_APP": "app", "BATON_QUEUES": "default=5"}
-    process = subprocess.Popen(command, cwd=app, env=env, stderr=subprocess.PIPE, text=True)
+    with (app / "log").open("ab") as log:
+        process = subprocess.Popen(command, cwd=app, env=env, stderr=log)
     try:
         yield process
     finally:
         process.kill()
-        process.communicate()
+        process.wait()
 
 
-def job(name: str, **args: Any) -> NewJob:
-    return NewJob(worker=name, args=args)
+async def exit_of(process: subprocess.Popen[bytes]) -> int:
+    with anyio.fail_after(30):
+        return await anyio.to_thread.run_sync(process.wait)
+
+
+def log_of(app: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in (app / "log").read_text().splitlines()]
+
+
+def job(worker: str, **args: Any) -> NewJob:
+    return NewJob(worker=worker, args=args)
 
 
 async def appears(path: Path) -> None:
@@ -79,13 +90,6 @@ async def until(dsn: str, query: str, expected: Any) -> None:
             await anyio.lowlevel.checkpoint()
 
 
-async def exit_of(process: subprocess.Popen[str]) -> tuple[int, list[dict[str, Any]]]:
-    """The exit code, and what was logged."""
-    with anyio.fail_after(30):
-        _, log = await anyio.to_thread.run_sync(process.communicate)
-    return process.returncode, [json.loads(line) for line in log.splitlines()]
-
-
 STATE = "select string_agg(distinct state::text, ',') from baton.jobs"
 
 
@@ -95,8 +99,8 @@ async def test_a_worker_performs_jobs_and_ends_on_sigterm(database: str, app: Pa
     with worker(database, app) as process:
         await until(database, STATE, "completed")
         process.send_signal(signal.SIGTERM)
-        code, log = await exit_of(process)
-    assert code == 0
+        assert await exit_of(process) == 0
+    log = log_of(app)
     assert log[0]["event"] == "worker.started"
     assert log[-1] == {**log[-1], "event": "worker.stopped", "clean": True}
     completed = [line for line in log if line["event"] == "job.completed"]
@@ -115,8 +119,7 @@ async def test_a_running_job_ends_within_the_grace(
         await appears(app / "a.1.begun")
         process.send_signal(first)
         (app / "a.go").touch()
-        code, _ = await exit_of(process)
-    assert code == 0
+        assert await exit_of(process) == 0
     assert await value(database, STATE) == "completed"
 
 
@@ -127,9 +130,8 @@ async def test_a_second_signal_gives_a_stuck_thread_back_and_ends(database: str,
         await appears(app / "stuck.1.begun")
         process.send_signal(signal.SIGTERM)
         process.send_signal(signal.SIGINT)
-        code, log = await exit_of(process)
-    assert code == 0
-    assert log[-1]["clean"] is False
+        assert await exit_of(process) == 0
+    assert log_of(app)[-1]["clean"] is False
     assert await rows(database, "select state::text, attempt from baton.jobs") == [("available", 0)]
 
 
@@ -174,8 +176,7 @@ async def test_a_job_that_kills_its_worker_is_counted_and_run_elsewhere(
     async with Client(database) as client:
         await client.insert(job("kill_worker"))
     with worker(database, app) as first:
-        with anyio.fail_after(30):
-            await anyio.to_thread.run_sync(first.wait)
+        assert await exit_of(first) == 9
     with worker(database, app):
         await until(database, STATE, "completed")
     assert await value(database, "select attempt from baton.jobs") == 2
@@ -213,9 +214,8 @@ async def test_a_wrong_word_is_one_sentence_and_an_exit_code(
     database: str, app: Path, options: list[str], code: int, words: str
 ) -> None:
     with worker(database, app, *options) as process:
-        with anyio.fail_after(30):
-            _, error = await anyio.to_thread.run_sync(process.communicate)
-    assert process.returncode == code
+        assert await exit_of(process) == code
+    error = (app / "log").read_text()
     assert words in error
     assert len(error.strip().splitlines()) == 1
     assert "secret" not in error
@@ -225,7 +225,5 @@ async def test_an_unmigrated_database_names_the_command_to_run(
     empty_database: str, app: Path
 ) -> None:
     with worker(empty_database, app) as process:
-        with anyio.fail_after(30):
-            _, error = await anyio.to_thread.run_sync(process.communicate)
-    assert process.returncode == 4
-    assert error.strip().endswith("run: baton migrate")
+        assert await exit_of(process) == 4
+    assert (app / "log").read_text().strip().endswith("run: baton migrate")

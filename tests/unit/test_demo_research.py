@@ -54,7 +54,7 @@ def test_the_workflow_is_a_diamond() -> None:
         **{name: {"fetch_sources"} for name in ANALYSES},
         "compile_brief": set(ANALYSES),
     }
-    assert {step.job.queue for step in flow.steps()} == {"default"}
+    assert {step.job.queue for step in flow.steps()} == {"demo"}
 
 
 def test_paths_are_made_absolute_for_workers_that_run_elsewhere() -> None:
