@@ -6,12 +6,9 @@ that jobs and workflows, which know nothing of databases, can offer ``.insert()`
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
 from baton.jobs import Job, NewJob
-
-if TYPE_CHECKING:
-    from baton.workflows import Workflow
 
 
 class Inserter(Protocol):
@@ -19,7 +16,7 @@ class Inserter(Protocol):
 
     async def insert(self, job: NewJob, *, conn: Any = None) -> Job: ...
     async def insert_all(self, jobs: Sequence[NewJob], *, conn: Any = None) -> list[Job]: ...
-    async def insert_workflow(self, workflow: "Workflow", *, conn: Any = None) -> Sequence[Job]: ...
+    async def insert_workflow(self, workflow: Any, *, conn: Any = None) -> Sequence[Job]: ...
 
 
 class SyncInserter(Protocol):
@@ -27,7 +24,7 @@ class SyncInserter(Protocol):
 
     def insert(self, job: NewJob, *, conn: Any = None) -> Job: ...
     def insert_all(self, jobs: Sequence[NewJob], *, conn: Any = None) -> list[Job]: ...
-    def insert_workflow(self, workflow: "Workflow", *, conn: Any = None) -> Sequence[Job]: ...
+    def insert_workflow(self, workflow: Any, *, conn: Any = None) -> Sequence[Job]: ...
 
 
 class Ambient:

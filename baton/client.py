@@ -22,7 +22,6 @@ from baton.store import workflows as workflow_store
 from baton.store.door import Database, SyncDatabase, run, run_sync
 from baton.workflows import Workflow
 
-
 _ID_PREFIX = re.compile(r"[0-9a-f-]{4,36}")
 
 

@@ -1,10 +1,12 @@
 """Settings: read once, from ``baton.toml``, the environment and flags, each stronger than the last.
 
-What is empty counts as not set. The DSN has more sources: a flag, ``BATON_DSN``, ``DATABASE_URL``, the
-file, and then libpq's own ``PGHOST``, ``PGDATABASE`` and so on fill in whatever is still missing.
+What is empty counts as not set. The DSN has more sources: a flag, ``BATON_DSN``, ``DATABASE_URL``,
+the file, and then libpq's own ``PGHOST``, ``PGDATABASE`` and so on fill in whatever is still
+missing.
 """
 
 import os
+import re
 import tomllib
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -21,6 +23,7 @@ from pydantic_settings import (
 from baton.errors import ConfigurationError
 
 SLOTS_LIMIT = 10_000
+_NUMBER = re.compile(r"-?[0-9]{1,9}")
 
 
 def _queues(given: Any) -> Any:
@@ -28,10 +31,12 @@ def _queues(given: Any) -> Any:
     if isinstance(given, dict):
         pairs = [(str(name), limit) for name, limit in given.items()]
     else:
-        words = [given] if isinstance(given, str) else given
+        words = given if isinstance(given, list | tuple) else [given]
         pairs = [_queue(part) for word in words for part in str(word).split(",") if part.strip()]
     queues: dict[str, int] = {}
     for name, limit in pairs:
+        if not name.strip() or "\0" in name:
+            raise ValueError(f"{name!r} can't be the name of a queue")
         if name in queues:
             raise ValueError(f"queue {name!r} is given twice")
         if type(limit) is not int or not 0 < limit <= SLOTS_LIMIT:
@@ -48,7 +53,7 @@ def _queue(word: str) -> tuple[str, Any]:
     name, separator, limit = (part.strip() for part in word.rpartition("="))
     if not separator or not name:
         raise ValueError(f"{word.strip()!r} is not a queue and its limit, like default=20")
-    return name, int(limit) if limit.isdecimal() and len(limit) < 10 else limit
+    return name, int(limit) if _NUMBER.fullmatch(limit) else limit
 
 
 class Settings(BaseSettings):
@@ -102,7 +107,7 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
         file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Flags, the environment, DATABASE_URL, the file: the first that says something wins."""
+        """Order the sources: flags, the environment, DATABASE_URL, the file; the first one wins."""
         url = os.environ.get("DATABASE_URL")
         database_url = InitSettingsSource(settings_cls, {"dsn": url} if url else {})
         file = InitSettingsSource(settings_cls, _file(cls))
@@ -130,12 +135,15 @@ def _field(name: str) -> str:
 
 
 def _file(settings: type[Settings]) -> dict[str, Any]:
-    """What ``baton.toml`` says, or ``[tool.baton]`` of ``pyproject.toml`` when there is none."""
+    """Read ``baton.toml``, or ``[tool.baton]`` of ``pyproject.toml`` when there is none."""
     path = Path("baton.toml")
     table = _toml(path)
     if table is None:
         path = Path("pyproject.toml")
-        table = (_toml(path) or {}).get("tool", {}).get("baton", {})
+        tools = (_toml(path) or {}).get("tool")
+        table = tools.get("baton", {}) if isinstance(tools, dict) else {}
+    if not isinstance(table, dict):
+        raise ConfigurationError(f"{path}: tool.baton must be a table, not {table!r}")
     known = {"schema", *settings.model_fields} - {"db_schema"}
     if unknown := sorted(table.keys() - known):
         raise ConfigurationError(

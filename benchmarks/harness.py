@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import psycopg
+
 from baton.embedded import EmbeddedServer
 from baton.store.migrations import migrate
 

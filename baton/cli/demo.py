@@ -29,6 +29,8 @@ from baton.workflows import Workflow
 
 PROCESSES = 2
 EXIT_TIME = 20.0  # seconds for a worker process to end
+NAMED_TEXTS = 3
+LOOK = "select step_name, state, attempt, duration from workflow_nodes where workflow_id ="
 ANALYSES = {"summarize", "keywords", "credibility"}
 
 
@@ -136,7 +138,8 @@ def _texts(paths: Sequence[Path] | None) -> list[Path]:
 
 
 def _topic(paths: Sequence[Path]) -> str:
-    return ", ".join(path.stem for path in paths[:3]) + (" …" if len(paths) > 3 else "")
+    first, rest = paths[:NAMED_TEXTS], paths[NAMED_TEXTS:]
+    return ", ".join(path.stem for path in first) + (" …" if rest else "")
 
 
 @contextmanager
@@ -166,7 +169,7 @@ def _workers(dsn: str, logs: Path) -> Iterator[list[subprocess.Popen[bytes]]]:
             with (logs / f"worker-{number}.log").open("wb") as log:
                 # a session of its own: Ctrl-C is for this process, which then stops them in order
                 processes.append(
-                    subprocess.Popen(  # noqa: S603
+                    subprocess.Popen(
                         command, env=environment, stdout=log, stderr=log, start_new_session=True
                     )
                 )
@@ -206,11 +209,7 @@ def _conclude(console: Console, status: WorkflowStatus, *, start: str | None) ->
     console.print("\nLook at it with psql:", markup=False)
     if start is not None:
         console.print(f"  export BATON_DSN=$({start})", markup=False)
-    query = (
-        "select step_name, state, attempt, duration, error from workflow_nodes "
-        f"where workflow_id = '{status.id}' order by job_id"
-    )
-    console.print(f'  baton psql -c "{query}"', markup=False)
+    console.print(f"  baton psql -c \"{LOOK} '{status.id}' order by job_id\"", markup=False)
     if status.state != "completed":
         console.print(
             f"The workflow {status.state}: {', '.join(status.failed_steps)}", markup=False

@@ -56,14 +56,13 @@ frame = Frame()
 
 
 def guarded(command: Callable[P, R]) -> Callable[P, R]:
-    """Wrap a command so that its errors are sentences; with ``--debug`` they keep their traceback."""
+    """Wrap a command so that its errors are sentences; ``--debug`` keeps their tracebacks."""
 
     @functools.wraps(command)
     def run(*args: P.args, **kwargs: P.kwargs) -> R:
         try:
             result = command(*args, **kwargs)
-            sys.stdout.flush()  # here, so that a closed pipe shows here and not at the very end
-            return result
+            sys.stdout.flush()  # so that a closed pipe shows here and not at the very end
         except KeyboardInterrupt:
             raise typer.Exit(ExitCode.INTERRUPTED) from None
         except BrokenPipeError:
@@ -76,6 +75,7 @@ def guarded(command: Callable[P, R]) -> Callable[P, R]:
                 raise
             print(f"error: {' '.join(str(found).split())}", file=sys.stderr)
             raise typer.Exit(exit_code(found)) from None
+        return result
 
     return run
 

@@ -8,12 +8,12 @@ from typing import Annotated
 
 import anyio
 import typer
-from baton.cli.options import App, Dsn, Schema
-from baton.settings import load
 
 from baton import logs
+from baton.cli.options import App, Dsn, Schema
 from baton.loading import load_registry
 from baton.node import Node
+from baton.settings import load
 
 EXIT_TIME = 1.0  # seconds for the interpreter to end by itself
 

@@ -1,13 +1,13 @@
 """Makes and changes the schema.
 
-Migrations, ``sql/migrations/NNN_name.sql``, go forward and never change: each runs once, in a transaction
-of its own, and its checksum is kept. Routines, ``sql/routines/*.sql``, are replaced as a whole whenever
-one of them changed, in a transaction of their own after the last migration. A routine whose parameters
-change becomes a second one beside the first, so that processes of both versions run during a deployment;
-a later migration drops the old one.
+Migrations, ``sql/migrations/NNN_name.sql``, go forward and never change: each runs once, in a
+transaction of its own, and its checksum is kept. Routines, ``sql/routines/*.sql``, are replaced as
+a whole whenever one of them changed, in a transaction of their own after the last migration. A
+routine whose parameters change becomes a second one beside the first, so that processes of both
+versions run during a deployment; a later migration drops the old one.
 
-Everything happens under one advisory lock per schema: of two processes that migrate at once, the second
-waits and finds nothing to do.
+Everything happens under one advisory lock per schema: of two processes that migrate at once, the
+second waits and finds nothing to do.
 """
 
 import hashlib
@@ -39,8 +39,8 @@ create table if not exists baton.migrations (
   checksum text not null,
   applied_at timestamptz not null default now()
 );
-comment on table baton.migrations is 'Which migrations were applied, and which routines are in place.';
-comment on column baton.migrations.name is 'The name of the migration, or ''routines''.';
+comment on table baton.migrations is 'Which migrations were applied, and which routines are in
+place.'; comment on column baton.migrations.name is 'The name of the migration, or ''routines''.';
 comment on column baton.migrations.checksum is 'SHA-256 of what was applied.';
 comment on column baton.migrations.applied_at is 'When it was applied.';
 """
@@ -156,7 +156,8 @@ def down(dsn: str, *, schema: str = "baton", to: int = 0) -> list[str]:
         _refuse_newer(schema, applied)
         undone = [each for each in reversed(shipped()) if each.name in applied]
         undone = [each for each in undone if each.version > target]
-        # routines first: they name the types that migrations made; the next migrate brings them back
+        # routines first: they name the types that migrations made; the next migrate brings them
+        # back
         with conn.transaction():
             _drop_routines(conn, schema)
             _forget(conn, schema, ROUTINES)
@@ -177,7 +178,9 @@ def count_jobs(dsn: str, *, schema: str = "baton") -> int:
         DatabaseError: the database refused or is away.
     """
     with _session(dsn, schema) as conn:
-        row = conn.execute(sql.qualify("select count(*) from baton.jobs", schema).encode()).fetchone()
+        row = conn.execute(
+            sql.qualify("select count(*) from baton.jobs", schema).encode()
+        ).fetchone()
     return int(row[0]) if row else 0
 
 

@@ -6,11 +6,11 @@ from typing import Any
 
 import anyio
 import pytest
-from baton.settings import load
 
 import baton
 from baton import Client, Job, Registry, Settings, Snooze, Workflow
 from baton.node import Node
+from baton.settings import load
 from tests.support import connection, rows, states, value
 
 pytestmark = pytest.mark.anyio

@@ -6,7 +6,6 @@ from typing import Any
 
 import psycopg
 import pytest
-from baton.settings import load
 from psycopg.rows import dict_row
 
 import baton
@@ -21,6 +20,7 @@ from baton.errors import (
     TooLarge,
     UnknownDependency,
 )
+from baton.settings import load
 from tests.support import connection, job, rows, value
 
 pytestmark = pytest.mark.anyio

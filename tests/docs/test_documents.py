@@ -1,0 +1,145 @@
+"""Runs the documentation: every block of code of the README and the guides, in order, as a user would.
+
+``python`` blocks with a file's name are written to that file, the others run one after the other in one
+asynchronous program. ``sh`` blocks run in a shell; of their commands, those that set up a machine
+(pip, make) and the long-running worker are played by the test instead.
+"""
+
+import ast
+import asyncio
+import inspect
+import os
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+
+from baton.workers import Registry
+from tests.docs.markdown import Block, blocks
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+PLAYED = ("pip install", "make ", "export BATON_DSN", "baton worker")
+
+
+@pytest.fixture
+def place(
+    tmp_path: Path, database: str, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Path]:
+    """An empty directory with a database in the environment."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.setenv("BATON_DSN", database)
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    before = set(sys.modules)
+    yield tmp_path
+    for name in set(sys.modules) - before:
+        if getattr(sys.modules[name], "__file__", None) and str(tmp_path) in str(
+            sys.modules[name].__file__
+        ):
+            del sys.modules[name]
+
+
+def shell(command: str) -> str:
+    """Run a command in which ``baton`` and ``python`` are this environment's."""
+    command = re.sub(r"^baton\b", f"{sys.executable} -m baton", command)
+    command = re.sub(r"^python\b", sys.executable, command)
+    ended = subprocess.run(command, shell=True, capture_output=True, text=True, timeout=60)  # noqa: S602
+    assert ended.returncode == 0, f"{command}: {ended.stderr}"
+    return ended.stdout
+
+
+@contextmanager
+def running(command: str) -> Iterator[None]:
+    """Run a command that goes on until it is interrupted."""
+    words = command.split()
+    process = subprocess.Popen([sys.executable, "-m", *words])
+    try:
+        yield
+    finally:
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(30) == 0
+
+
+def commands(block: Block) -> list[str]:
+    lines = [line.split(" #")[0].strip() for line in block.text.splitlines()]
+    return [line for line in lines if line and not line.startswith("#")]
+
+
+def run_python(texts: list[Block], names: dict[str, Any]) -> None:
+    """Run blocks one after the other, with await at the top level."""
+
+    async def main() -> None:
+        for block in texts:
+            code = compile(
+                block.text,
+                f"block at line {block.line}",
+                "exec",
+                flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT,
+            )
+            made = eval(code, names)  # noqa: S307
+            if inspect.iscoroutine(made):
+                await made
+
+    asyncio.run(main())
+
+
+def test_the_readme_does_what_it_says(place: Path, database: str) -> None:
+    found = blocks(ROOT / "README.md")
+    for block in found:
+        if block.file:
+            (place / block.file).write_text(block.text)
+    said = [command for block in found if block.language == "sh" for command in commands(block)]
+    assert "make demo" in said
+    assert "make test" in said
+    [worker] = [command for command in said if command.startswith("baton worker")]
+    migrate, *rest = [command for command in said if not command.startswith(PLAYED)]
+    assert migrate == "baton migrate"
+    shell(migrate)
+    with running(worker):
+        workflow_id = shell(rest[0]).strip()
+        with psycopg.connect(database, autocommit=True) as conn:
+            while not conn.execute("select 1 from baton.workflow_completions").fetchone():
+                pass
+        outputs = [shell(command) for command in rest[1:]]
+    assert workflow_id in outputs[0]
+    assert "compile_brief" in outputs[-1]
+    assert outputs[-1].count("completed") == 4
+
+
+def test_getting_started_does_what_it_says(place: Path, database: str) -> None:
+    found = blocks(ROOT / "docs" / "getting_started.md")
+    for block in found:
+        if block.file:
+            (place / block.file).write_text(block.text)
+    python = [block for block in found if block.language == "python" and not block.file]
+    with Registry().collecting():
+        run_python(python, {"DSN": database})
+    said = [command for block in found if block.language == "sh" for command in commands(block)]
+    with psycopg.connect(database) as conn:
+        row = conn.execute("select left(id::text, 8) from baton.workflows").fetchone()
+    assert row is not None
+    for command in said:
+        if not command.startswith(PLAYED):
+            shell(command.replace("0f6c", row[0]))
+
+
+@pytest.mark.parametrize("path", sorted(ROOT.glob("docs/*.md")), ids=lambda path: path.name)
+def test_links_between_documents_lead_somewhere(path: Path) -> None:
+    for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", path.read_text()):
+        assert (path.parent / target).exists(), target
+
+
+def test_links_of_the_readme_lead_somewhere() -> None:
+    for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", (ROOT / "README.md").read_text()):
+        assert (ROOT / target).exists(), target
+
+
+def test_no_variable_of_the_environment_is_left_behind() -> None:
+    assert not [name for name in os.environ if name.startswith("BATON_")]
