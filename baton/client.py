@@ -19,7 +19,8 @@ from baton.status import WorkflowStatus
 from baton.store import jobs as job_store
 from baton.store import migrations, reading
 from baton.store import workflows as workflow_store
-from baton.store.door import Database, SyncDatabase, run, run_sync
+from baton.store.door import run, run_sync
+from baton.store.pools import Database, SyncDatabase
 from baton.workflows import Workflow
 
 _ID_PREFIX = re.compile(r"[0-9a-f-]{4,36}")

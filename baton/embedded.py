@@ -14,12 +14,13 @@ import fcntl
 import hashlib
 import os
 import pwd
+import re
 import shutil
 import stat
 import subprocess
 import tempfile
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from importlib.metadata import version
 from importlib.util import find_spec
@@ -39,9 +40,11 @@ SOCKET_PATH_LIMIT = 100  # bytes; the address of a Unix socket holds 104 to 108
 # an owner that died during the start reads no "ready", and the stop must follow all the same.
 _SUPERVISOR = r"""
 trap '' PIPE
-bin=$1 home=$2 sockets=$3 life=$4 configuration=$5
+unset SUPERVISOR
+bin=$1 home=$2 sockets=$3 life=$4
 data=$home/data log=$home/server.log
-exec 3>&1 >"$log" 2>&1
+: >"$log"
+exec 3>&1 >>"$log" 2>&1
 
 start() {
   if [ ! -d "$data" ]; then
@@ -51,7 +54,7 @@ start() {
     echo "include '../server.conf'" >>"$data.new/postgresql.conf" &&
     mv "$data.new" "$data" || return 1
   fi
-  printf '%s' "$configuration" >"$home/server.conf" || return 1
+  printf '%s' "$CONFIGURATION" >"$home/server.conf" || return 1
   mkdir -p -m 700 "$sockets" && [ -O "$sockets" ] || return 1
   # a process that was given the number of a dead server makes PostgreSQL refuse to start
   if read -r pid <"$data/postmaster.pid" && [ -d "/proc/$pid" ] &&
@@ -245,23 +248,26 @@ class Cluster:
 
 def _supervise(cluster: Cluster, life: Life, settings: Mapping[str, str]) -> subprocess.Popen[str]:
     user = _user_for(cluster.home)
+    running = _as(user, cluster.home)
+    # in the environment, because `ps` shows arguments
+    running["env"]["SUPERVISOR"] = _SUPERVISOR
+    running["env"]["CONFIGURATION"] = _configuration(cluster.sockets, settings)
     process = subprocess.Popen(
         [
             "/bin/sh",
             "-c",
-            _SUPERVISOR,
+            'eval "$SUPERVISOR"',
             "baton-embedded-postgres",
-            str(_software(user) / "bin"),
-            str(cluster.home),
-            str(cluster.sockets),
+            _software(user) / "bin",
+            cluster.home,
+            cluster.sockets,
             life,
-            _configuration(cluster.sockets, settings),
         ],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
         start_new_session=True,  # Ctrl-C is for the owner, who then decides
-        **_as(user, cluster.home),
+        **running,
     )
     said = ""
     try:
@@ -294,9 +300,9 @@ def _configuration(sockets: Path, settings: Mapping[str, str]) -> str:
 
 
 def _reason(output: str) -> str:
-    lines = [line.strip() for line in output.splitlines() if line.strip()]
-    telling = [line for line in lines if any(word in line for word in ("FATAL:", "error:"))]
-    return (telling or lines or ["it says nothing"])[-1]
+    told = re.findall(r"(?:FATAL|error|LOG(?=:.* in file )): +(.*)", output)
+    lines = [line for line in output.splitlines() if line.strip()]
+    return str([*told, *lines[-1:], "no reason is given"][0])
 
 
 def _installation() -> Path:
@@ -319,13 +325,16 @@ def _software(user: pwd.struct_passwd | None) -> Path:
         ROOTS_STATE.mkdir(mode=0o755, parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=ROOTS_STATE) as directory:
             copy = Path(directory) / "copy"
-            shutil.copytree(source, copy, ignore=shutil.ignore_patterns("include", "*.a", "pgxs"))
+            # the programs look for their libraries two directories up, in embedded_postgres.libs
+            for part in source.parent.parent.glob("embedded_postgres*"):
+                if not part.name.endswith(".dist-info"):
+                    useless = shutil.ignore_patterns("include", "*.a", "pgxs", "__pycache__")
+                    shutil.copytree(part, copy / part.name, ignore=useless)
             for path in (copy, *copy.rglob("*")):
                 path.chmod(0o755)
-            # another process may have been faster
-            if not target.exists():
+            with suppress(OSError):  # another process was faster
                 copy.rename(target)
-    return target
+    return target / source.parent.name / source.name
 
 
 def _user_for(home: Path) -> pwd.struct_passwd | None:
@@ -376,6 +385,10 @@ def _prepare(home: Path) -> None:
     """Make the directory the server's own, if it is new or empty."""
     if (home / "data").is_dir():
         return
+    if odd := set('"$`\\') & set(str(home)):
+        raise ConfigurationError(
+            f"{home} can't be used: pg_ctl can't deal with {min(odd)} in a path"
+        )
     if home.exists() and any(
         entry.name[:6] not in {"data.n", "server"} for entry in home.iterdir()
     ):

@@ -18,7 +18,7 @@ from baton.services.stager import stager
 from baton.services.sweeper import sweeper
 from baton.settings import Settings
 from baton.store.cycles import CycleConnection
-from baton.store.door import Database
+from baton.store.pools import Database
 from baton.workers import Registry
 
 log = structlog.get_logger("baton.worker")

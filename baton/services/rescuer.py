@@ -3,7 +3,7 @@
 import structlog
 
 from baton.services.duty import Duty
-from baton.store.door import Database
+from baton.store.pools import Database
 
 log = structlog.get_logger("baton.rescuer")
 

@@ -1,7 +1,7 @@
 """Makes scheduled and retryable jobs available when they are due."""
 
 from baton.services.duty import Duty
-from baton.store.door import Database
+from baton.store.pools import Database
 
 INTERVAL = 1.0  # seconds
 BATCH = 5_000  # jobs

@@ -7,18 +7,16 @@ up: ``tcp_user_timeout`` is set on both ends.
 """
 
 import os
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
-from contextlib import asynccontextmanager, contextmanager, suppress
-from typing import Any, Self
-from weakref import WeakSet
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
 
 import psycopg
-from anyio import CancelScope, get_cancelled_exc_class
+from anyio import CancelScope
 from psycopg import AsyncConnection, Connection
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg.pq import Conninfo
 from psycopg.rows import tuple_row
-from psycopg_pool import AsyncConnectionPool, ConnectionPool
 
 from baton.errors import (
     ConfigurationError,
@@ -170,132 +168,6 @@ async def connect(dsn: str, schema: str, *, timeout: float, name: str) -> AsyncC
         )
         await conn.execute(session_settings(conn, timeout).encode())
     return conn
-
-
-class Database:
-    """A pool of connections to one schema, for programs with an event loop."""
-
-    def __init__(
-        self, dsn: str, schema: str, *, timeout: float = 30.0, size: int = 10, name: str = "baton"
-    ) -> None:
-        self.dsn = dsn
-        self.schema = sql.check_schema(schema)
-        self._timeout = timeout
-        self._connections: WeakSet[AsyncConnection[Row]] = WeakSet()
-        self._pool: AsyncConnectionPool[AsyncConnection[Row]] = AsyncConnectionPool(
-            conninfo(dsn, application_name=name),
-            kwargs={"autocommit": True, "row_factory": tuple_row},
-            min_size=1,
-            max_size=size,
-            open=False,
-            configure=self._configure,
-            timeout=timeout,
-        )
-
-    async def _configure(self, conn: AsyncConnection[Row]) -> None:
-        self._connections.add(conn)
-        await conn.execute(session_settings(conn, self._timeout).encode())
-
-    async def open(self) -> Self:
-        """Open the pool, proving that the server answers.
-
-        Raises:
-            DatabaseUnavailable: it does not.
-        """
-        # the pool retries in silence; one plain connection says at once what is wrong
-        with CancelScope(shield=True):
-            with translated(self.schema):
-                probe = await AsyncConnection.connect(conninfo(self.dsn))
-                await probe.close()
-            await self._pool.open()
-        return self
-
-    async def close(self) -> None:
-        """Close every connection."""
-        with CancelScope(shield=True):
-            # At its end asyncio.run cancels the pool's own workers, waiting for which then raises
-            # before the connections are closed.
-            with suppress(get_cancelled_exc_class()):
-                await self._pool.close()
-            for conn in list(self._connections):
-                await conn.close()
-
-    async def __aenter__(self) -> Self:
-        return await self.open()
-
-    async def __aexit__(self, *_: object) -> None:
-        await self.close()
-
-    @asynccontextmanager
-    async def connection(self) -> AsyncIterator[AsyncConnection[Row]]:
-        """Lend a connection."""
-        with CancelScope(shield=True) as scope, translated(self.schema):
-            async with self._pool.connection() as conn:
-                scope.shield = False
-                try:
-                    yield conn
-                finally:
-                    scope.shield = True
-
-    async def run(self, name: str, params: Mapping[str, Any] | None = None) -> list[Row]:
-        """Run ``sql/queries/<name>.sql`` and return its rows.
-
-        Raises:
-            DatabaseError: one of its kinds.
-        """
-        with CancelScope(shield=True):
-            async with self.connection() as conn:
-                found = await run(conn, self.schema, name, params)
-        return found
-
-
-class SyncDatabase:
-    """A pool of connections to one schema, for programs without an event loop."""
-
-    def __init__(
-        self, dsn: str, schema: str, *, timeout: float = 30.0, size: int = 10, name: str = "baton"
-    ) -> None:
-        self.dsn = dsn
-        self.schema = sql.check_schema(schema)
-        self._timeout = timeout
-        self._pool: ConnectionPool[Connection[Row]] = ConnectionPool(
-            conninfo(dsn, application_name=name),
-            kwargs={"autocommit": True, "row_factory": tuple_row},
-            min_size=1,
-            max_size=size,
-            open=False,
-            configure=self._configure,
-            timeout=timeout,
-        )
-
-    def _configure(self, conn: Connection[Row]) -> None:
-        conn.execute(session_settings(conn, self._timeout).encode())
-
-    def open(self) -> Self:
-        """Open the pool, proving that the server answers.
-
-        Raises:
-            DatabaseUnavailable: it does not.
-        """
-        with translated(self.schema):
-            Connection.connect(conninfo(self.dsn)).close()
-        self._pool.open()
-        return self
-
-    def close(self) -> None:
-        """Close every connection."""
-        self._pool.close()
-
-    @contextmanager
-    def connection(self) -> Iterator[Connection[Row]]:
-        """Lend a connection."""
-        with translated(self.schema), self._pool.connection() as conn:
-            yield conn
-
-    def run(self, name: str, params: Mapping[str, Any] | None = None) -> list[Row]:
-        """Do what `Database.run` does."""
-        with self.connection() as conn:
-            return run_sync(conn, self.schema, name, params)
 
 
 def columns(rows: Sequence[Sequence[Any]], count: int) -> list[list[Any]]:

@@ -8,7 +8,8 @@ from uuid import UUID
 
 from baton.jobs import Job, State
 from baton.status import Node, WorkflowStatus
-from baton.store.door import Database, Row
+from baton.store.door import Row
+from baton.store.pools import Database
 from baton.store.rows import to_job
 
 

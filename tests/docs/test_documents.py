@@ -1,8 +1,9 @@
-"""Runs the documentation: every block of code of the README and the guides, in order, as a user would.
+"""Runs the documentation: every block of code of the README and the guides, in order, as a user
+would.
 
-``python`` blocks with a file's name are written to that file, the others run one after the other in one
-asynchronous program. ``sh`` blocks run in a shell; of their commands, those that set up a machine
-(pip, make) and the long-running worker are played by the test instead.
+``python`` blocks with a file's name are written to that file, the others run one after the other
+in one asynchronous program. ``sh`` blocks run in a shell; of their commands, those that set up a
+machine (pip, make) and the long-running worker are played by the test instead.
 """
 
 import ast
@@ -29,9 +30,7 @@ PLAYED = ("pip install", "make ", "export BATON_DSN", "baton worker")
 
 
 @pytest.fixture
-def place(
-    tmp_path: Path, database: str, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[Path]:
+def place(tmp_path: Path, database: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """An empty directory with a database in the environment."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(str(tmp_path))
@@ -50,7 +49,9 @@ def shell(command: str) -> str:
     """Run a command in which ``baton`` and ``python`` are this environment's."""
     command = re.sub(r"^baton\b", f"{sys.executable} -m baton", command)
     command = re.sub(r"^python\b", sys.executable, command)
-    ended = subprocess.run(command, shell=True, capture_output=True, text=True, timeout=60)  # noqa: S602
+    ended = subprocess.run(
+        command, shell=True, capture_output=True, text=True, timeout=60, check=False
+    )  # noqa: S602
     assert ended.returncode == 0, f"{command}: {ended.stderr}"
     return ended.stdout
 
