@@ -33,48 +33,8 @@ from baton.errors import ConfigurationError, DatabaseUnavailable
 Life = Literal["temporary", "owned", "detached"]
 
 ROOTS_STATE = Path("/var/lib/baton")  # for root, when nobody can't enter the place that was meant
+SUPERVISOR = Path(__file__).with_suffix(".sh")
 SOCKET_PATH_LIMIT = 100  # bytes; the address of a Unix socket holds 104 to 108
-
-# The server is started and stopped by a shell that outlives its owner: `read` ends when the owner
-# closes its end of the pipe, which the kernel does for one that was killed. PIPE is ignored because
-# an owner that died during the start reads no "ready", and the stop must follow all the same.
-_SUPERVISOR = r"""
-trap '' PIPE
-unset SUPERVISOR
-bin=$1 home=$2 sockets=$3 life=$4
-data=$home/data log=$home/server.log
-: >"$log"
-exec 3>&1 >>"$log" 2>&1
-
-start() {
-  if [ ! -d "$data" ]; then
-    rm -rf "$data.new"
-    "$bin/initdb" -D "$data.new" -U postgres -A trust -E UTF8 --locale=C --locale-provider=builtin \
-      --builtin-locale=C.UTF-8 --no-instructions &&
-    echo "include '../server.conf'" >>"$data.new/postgresql.conf" &&
-    mv "$data.new" "$data" || return 1
-  fi
-  printf '%s' "$CONFIGURATION" >"$home/server.conf" || return 1
-  mkdir -p -m 700 "$sockets" && [ -O "$sockets" ] || return 1
-  # a process that was given the number of a dead server makes PostgreSQL refuse to start
-  if read -r pid <"$data/postmaster.pid" && [ -d "/proc/$pid" ] &&
-      [ "$(readlink "/proc/$pid/cwd")" != "$data" ]; then
-    rm -f "$data/postmaster.pid"
-  fi 2>/dev/null
-  "$bin/pg_ctl" -D "$data" -l "$log" -t 60 -w start
-}
-
-stop() { "$bin/pg_ctl" -D "$data" -w "$@" stop; }
-
-if start </dev/null 3>&-; then echo ready >&3; else tail -n 50 "$log" >&3; fi
-exec 3>&-
-case $life in
-  detached) ;;
-  owned) read -r _; stop -m fast -t 60 || stop -m immediate ;;
-  temporary) read -r _; stop -m immediate; rm -rf "$home" ;;
-esac
-[ "$life" = detached ] || [ "$sockets" = "$home" ] || rmdir "$sockets"
-"""
 
 
 def binary(name: str) -> Path:
@@ -206,7 +166,8 @@ class Cluster:
     @property
     def sockets(self) -> Path:
         """The directory of the socket."""
-        if len(os.fsencode(self.home / ".s.PGSQL.5432")) < SOCKET_PATH_LIMIT:
+        path = os.fsencode(self.home / ".s.PGSQL.5432")
+        if len(path) < SOCKET_PATH_LIMIT and b"," not in path:  # libpq reads a list of hosts
             return self.home
         return Path("/tmp") / f"baton-{_digest(self.home)}"  # noqa: S108
 
@@ -234,6 +195,7 @@ class Cluster:
     @contextmanager
     def locked(self) -> Iterator[None]:
         """Let one process at a time start or stop the server."""
+        _installation()  # or else nothing is to be created
         try:
             _prepare(self.home)
             descriptor = os.open(self.home, os.O_RDONLY)
@@ -250,7 +212,7 @@ def _supervise(cluster: Cluster, life: Life, settings: Mapping[str, str]) -> sub
     user = _user_for(cluster.home)
     running = _as(user, cluster.home)
     # in the environment, because `ps` shows arguments
-    running["env"]["SUPERVISOR"] = _SUPERVISOR
+    running["env"]["SUPERVISOR"] = SUPERVISOR.read_text("utf-8")
     running["env"]["CONFIGURATION"] = _configuration(cluster.sockets, settings)
     process = subprocess.Popen(
         [
@@ -373,6 +335,7 @@ def _digest(path: Path) -> str:
 
 def _temporary_home() -> Path:
     user = pwd.getpwnam("nobody") if os.geteuid() == 0 else None
+    _software(user)  # or else nothing is to be created
     places = [Path(tempfile.gettempdir()), Path("/tmp"), Path("/var/tmp")]  # noqa: S108
     place = next(place for place in places if _can_reach(user, place / "home"))
     home = Path(tempfile.mkdtemp(prefix="baton-", dir=place)).resolve()

