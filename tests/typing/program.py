@@ -1,0 +1,64 @@
+"""A user's program, checked by mypy --strict and pyright and never run.
+
+Each ignored line must be an error: both checkers are told to complain about an ignore without need.
+"""
+
+from datetime import timedelta
+from typing import Any, assert_type
+
+from baton import Client, Job, NewJob, Snooze, SyncClient, Worker, Workflow, insert, worker
+
+
+@worker(queue="default", max_attempts=3)
+async def fetch(job: Job, topic: str, *, limit: int = 10) -> dict[str, Any]:
+    return {"documents": [topic] * limit, "attempt": job.attempt}
+
+
+@worker()
+def summarize(job: Job) -> dict[str, Any] | Snooze:
+    documents = job.result("fetch")["documents"]
+    return {"summary": documents[0]} if documents else Snooze(timedelta(minutes=1))
+
+
+@worker()
+def plain(text: str) -> int:
+    return len(text)
+
+
+@worker(que="mail")  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
+def misspelt() -> None: ...
+
+
+class Send(Worker, queue="mail"):
+    async def perform(self, job: Job, to: str) -> None: ...
+
+
+async def main(job: Job) -> None:
+    # callable as before
+    assert_type(await fetch(job, "x", limit=3), dict[str, Any])
+    assert_type(plain("x"), int)
+
+    # .new() has the function's own parameters, without the job
+    assert_type(fetch.new("x", limit=3), NewJob)
+    assert_type(fetch.with_options(priority=1).new(topic="x"), NewJob)
+    fetch.new(topic=5)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    fetch.new()  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
+    fetch.new(topic="x", other=1)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
+    plain.new(text=b"")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    fetch.with_options(priority="high")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+
+    assert_type(await fetch.insert(topic="x"), Job)
+    await fetch.insert(topic=5)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    assert_type(await insert(Send.new(to="a@b")), Job)
+    assert_type(plain.insert_sync("x"), Job)
+
+    flow = (
+        Workflow("research")
+        .add("fetch", fetch.new(topic="x"))
+        .add("summarize", summarize.new(), deps=["fetch"])
+    )
+    async with Client() as client:
+        await client.insert_workflow(flow)
+        assert_type((await client.get_workflow(flow.workflow_id)).state, str)
+    with SyncClient() as sync_client:
+        assert_type(sync_client.insert(plain.new("x")), Job)
