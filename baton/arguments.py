@@ -12,6 +12,7 @@ from baton import documents
 from baton.errors import InvalidArguments, InvalidWorker
 from baton.jobs import Job
 
+_POSITIONAL = {inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD}
 _NAMED = {inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY}
 
 
@@ -20,19 +21,23 @@ class Arguments:
 
     Args:
         worker: the worker's name, for messages.
-        function: what is called; its parameters after ``skip`` are the arguments of the job.
-        skip: how many leading parameters are not arguments (``self``).
+        function: what is called; its first parameter is the job, the others are the arguments.
+        skip: how many parameters stand before the job (``self``).
 
     Raises:
-        InvalidWorker: the signature can't be written as named JSON values.
+        InvalidWorker: the first parameter is not the job, or the others have no names.
     """
 
     def __init__(self, worker: str, function: Callable[..., Any], *, skip: int = 0) -> None:
         self._worker = worker
         self._function = function
         parameters = list(inspect.signature(function).parameters.values())[skip:]
-        self.takes_job = bool(parameters) and _is_job(parameters[0])
-        self._parameters = {p.name: p for p in parameters[self.takes_job :]}
+        if not parameters or not _is_job(parameters[0]):
+            raise InvalidWorker(
+                f"the first parameter of {worker} must be the job, as in "
+                f"def {function.__name__}(job: Job, …)"
+            )
+        self._parameters = {parameter.name: parameter for parameter in parameters[1:]}
         self._extra = None
         for name, parameter in list(self._parameters.items()):
             if parameter.kind is inspect.Parameter.VAR_KEYWORD:
@@ -123,10 +128,11 @@ class Arguments:
 
 
 def _is_job(parameter: inspect.Parameter) -> bool:
+    if parameter.kind not in _POSITIONAL:
+        return False
     hint = parameter.annotation
-    if hint is inspect.Parameter.empty:
-        return parameter.name == "job"
-    return hint is Job or hint in {"Job", "baton.Job"}
+    # under `from __future__ import annotations` it is a text that can't be looked up yet
+    return hint in {inspect.Parameter.empty, Job, Any} or isinstance(hint, str)
 
 
 def _describe(name: str, value: Any, detail: Any) -> str:

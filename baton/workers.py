@@ -25,7 +25,6 @@ from typing import (
     TypedDict,
     TypeVar,
     Unpack,
-    overload,
 )
 
 from baton.ambient import ambient
@@ -34,7 +33,6 @@ from baton.errors import DuplicateWorker, InvalidJob, InvalidWorker, UnknownWork
 from baton.jobs import Job, NewJob, seconds
 
 P = ParamSpec("P")
-Call = ParamSpec("Call")
 R_co = TypeVar("R_co", covariant=True)
 R = TypeVar("R")
 
@@ -143,11 +141,14 @@ default_registry = Registry()
 _current: ContextVar[Registry] = ContextVar("baton_registry", default=default_registry)
 
 
-class WorkerFunction(Generic[Call, P, R_co]):
+class WorkerFunction(Generic[P, R_co]):
     """A function under `worker`: callable as before, and the maker of its jobs."""
 
     def __init__(
-        self, function: Callable[Call, R_co], definition: Definition, options: JobOptions
+        self,
+        function: Callable[Concatenate[Job, P], R_co],
+        definition: Definition,
+        options: JobOptions,
     ) -> None:
         self._function = function
         self._definition = definition
@@ -156,8 +157,8 @@ class WorkerFunction(Generic[Call, P, R_co]):
         self.__doc__ = function.__doc__
         self.__wrapped__ = function
 
-    def __call__(self, *args: Call.args, **kwargs: Call.kwargs) -> R_co:
-        return self._function(*args, **kwargs)
+    def __call__(self, job: Job, /, *args: P.args, **kwargs: P.kwargs) -> R_co:
+        return self._function(job, *args, **kwargs)
 
     def __repr__(self) -> str:
         return f"<worker {self.name}>"
@@ -167,7 +168,7 @@ class WorkerFunction(Generic[Call, P, R_co]):
         """The registered name."""
         return self._definition.name
 
-    def with_options(self, **options: Unpack[JobOptions]) -> "WorkerFunction[Call, P, R_co]":
+    def with_options(self, **options: Unpack[JobOptions]) -> "WorkerFunction[P, R_co]":
         """Return this worker with other options for its jobs: queue, schedule_in and so on."""
         other = copy(self)
         other._options = {**self._options, **options}  # noqa: SLF001
@@ -197,22 +198,16 @@ class WorkerFunction(Generic[Call, P, R_co]):
 
 
 class Decorator(Protocol):
-    """What `worker` returns: takes a function whose first parameter is the job, or not."""
+    """What `worker` returns: takes a function whose first parameter is the job."""
 
-    @overload
-    def __call__(
-        self, function: Callable[Concatenate[Job, P], R], /
-    ) -> WorkerFunction[Concatenate[Job, P], P, R]: ...
-    @overload
-    def __call__(self, function: Callable[P, R], /) -> WorkerFunction[P, P, R]: ...
+    def __call__(self, function: Callable[Concatenate[Job, P], R], /) -> WorkerFunction[P, R]: ...
 
 
 def worker(*, name: str | None = None, **defaults: Unpack[JobOptions]) -> Decorator:
     """Register a function as a worker; the result can be called as before and makes jobs.
 
-    The function takes the `Job` first when its first parameter is annotated so or named ``job``;
-    its other parameters are the arguments of the job, checked by their annotations (pydantic's
-    types included). An ``async def`` runs on the event loop, a ``def`` in a thread.
+    The function takes the `Job` first; its other parameters are the arguments of the job, checked
+    by their annotations (pydantic's types included). An ``async def`` runs on the event loop, a ``def`` in a thread.
 
     Args:
         name: what jobs call it; by default the module and the function's name.
@@ -220,7 +215,7 @@ def worker(*, name: str | None = None, **defaults: Unpack[JobOptions]) -> Decora
         meta.
 
     Raises:
-        InvalidWorker: the function's signature can't be written as named JSON values.
+        InvalidWorker: its first parameter is not the job, or the others have no names.
         DuplicateWorker: another worker has the name.
     """
     return _decorator(_current.get(), name, defaults)
@@ -287,13 +282,13 @@ class Worker:
         return ambient.sync_client.insert(cls.new(**args))
 
     @classmethod
-    def with_options(cls, **options: Unpack[JobOptions]) -> "WorkerFunction[..., ..., Any]":
+    def with_options(cls, **options: Unpack[JobOptions]) -> "WorkerFunction[..., Any]":
         """Return a maker of this worker's jobs with other options: queue, schedule_in and so on."""
         return WorkerFunction(cls._perform_new, cls._defined(), options)
 
     @classmethod
-    def _perform_new(cls, *args: Any, **kwargs: Any) -> Any:
-        return cls().perform(*args, **kwargs)
+    def _perform_new(cls, job: Job, /, *args: Any, **kwargs: Any) -> Any:
+        return cls().perform(job, *args, **kwargs)
 
     @classmethod
     def _defined(cls) -> Definition:

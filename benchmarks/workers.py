@@ -10,17 +10,17 @@ LATENCIES = os.environ.get("BENCHMARK_LATENCIES")
 
 
 @worker()
-async def nothing() -> None:
+async def nothing(_job: Job) -> None:
     """A job that costs only what the queue costs."""
 
 
 @worker()
-async def step(job: Job) -> None:
+async def step(_job: Job) -> None:
     """A step that returns nothing."""
 
 
 @worker()
-async def stamp(sent: float) -> None:
+async def stamp(_job: Job, sent: float) -> None:
     """Write down how long ago the insert was called, by the machine's own clock."""
     late = time.clock_gettime(time.CLOCK_MONOTONIC) - sent
     if LATENCIES is not None:

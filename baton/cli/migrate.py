@@ -1,6 +1,7 @@
-"""``baton migrate``: makes and changes the schema."""
+"""``baton migrate``: makes the schema, and brings it from one version to another."""
 
 import sys
+from collections.abc import Iterable
 from typing import Annotated
 
 import typer
@@ -8,7 +9,7 @@ import typer
 from baton.cli.frame import ExitCode
 from baton.cli.options import Dsn, Schema
 from baton.errors import ConfigurationError
-from baton.settings import load
+from baton.settings import Settings, load
 from baton.store import migrations
 
 
@@ -18,67 +19,112 @@ def migrate(
     to: Annotated[
         int | None,
         typer.Option(
-            envvar="BATON_MIGRATE_TO", help="Stop at this version; with --down, go back to it."
+            envvar="BATON_MIGRATE_TO",
+            min=0,
+            help="The version to stop at. [the newest; with --down, 0]",
         ),
     ] = None,
     *,
     check: Annotated[
         bool,
         typer.Option(
-            "--check", envvar="BATON_MIGRATE_CHECK", help="Change nothing; exit 1 when behind."
+            "--check",
+            envvar="BATON_MIGRATE_CHECK",
+            help="Change nothing, print what is missing, and exit with 1 when something is.",
         ),
     ] = False,
     sql: Annotated[
         bool,
         typer.Option(
-            "--sql", envvar="BATON_MIGRATE_SQL", help="Print the SQL for an empty database."
+            "--sql",
+            envvar="BATON_MIGRATE_SQL",
+            help="Print the SQL for an empty database; needs none.",
         ),
     ] = False,
     down: Annotated[
         bool,
-        typer.Option("--down", envvar="BATON_MIGRATE_DOWN", help="Take migrations back."),
+        typer.Option(
+            "--down",
+            envvar="BATON_MIGRATE_DOWN",
+            help="Take migrations back, all of them unless --to says where to stop.",
+        ),
     ] = False,
     yes: Annotated[
-        bool, typer.Option("--yes", "-y", envvar="BATON_YES", help="Don't ask before --down.")
+        bool,
+        typer.Option("--yes", "-y", envvar="BATON_YES", help="Do not ask before --down."),
     ] = False,
 ) -> None:
-    """Bring the schema to the newest version. It is safe to run at any time, and at once."""
+    """Bring the schema to the newest version. Safe to run again, and by several at once."""
     if check + sql + down > 1:
         raise ConfigurationError("--check, --sql and --down exclude each other")
     settings = load(dsn=dsn, schema=schema)
-    name = settings.db_schema
     if sql:
-        print(migrations.script(schema=name, to=to), end="")
+        print(migrations.script(schema=settings.db_schema, to=to), end="")
     elif check:
-        _check(settings.conninfo, name)
+        _check(settings, to)
     elif down:
-        _confirm(settings.conninfo, name, yes=yes)
-        _report(migrations.down(settings.conninfo, schema=name, to=to or 0), "took back", name)
+        _down(settings, to or 0, yes=yes)
     else:
-        _report(migrations.migrate(settings.conninfo, schema=name, to=to), "applied", name)
+        _up(settings, to)
 
 
-def _check(dsn: str, schema: str) -> None:
-    behind = migrations.pending(dsn, schema=schema)
-    if behind:
-        print(f"schema {schema} is behind: {', '.join(behind)}; run: baton migrate")
+def _up(settings: Settings, to: int | None) -> None:
+    applied = migrations.migrate(settings.conninfo, schema=settings.db_schema, to=to)
+    _print("applied", applied)
+    if not applied:
+        print(_up_to_date(settings, to))
+
+
+def _check(settings: Settings, to: int | None) -> None:
+    missing = migrations.pending(settings.conninfo, schema=settings.db_schema, to=to)
+    _print("pending", missing)
+    if missing:
+        option = "" if settings.db_schema == "baton" else f" --schema {settings.db_schema}"
+        _say(f"schema {settings.db_schema} is behind; run: baton migrate{option}")
         raise typer.Exit(ExitCode.FAILED)
-    print(f"schema {schema} is up to date at {migrations.known()}")
+    print(_up_to_date(settings, to))
 
 
-def _confirm(dsn: str, schema: str, *, yes: bool) -> None:
-    if yes:
-        return
+def _down(settings: Settings, to: int, *, yes: bool) -> None:
+    schema = settings.db_schema
+    if not yes:
+        _confirm(settings, to)
+    undone = migrations.down(settings.conninfo, schema=schema, to=to)
+    _print("took back", undone.names)
+    if not undone.names:
+        _say(f"schema {schema} has nothing to take back")
+    if undone.notice:
+        _say(undone.notice)
+
+
+def _confirm(settings: Settings, to: int) -> None:
+    """Ask whether what would be lost may be lost."""
     if not sys.stdin.isatty():
-        raise ConfigurationError("--down deletes jobs and workflows; confirm it with --yes")
-    jobs = migrations.count_jobs(dsn, schema=schema)
-    question = f"Delete Baton's tables in schema {schema}, with {jobs:,} jobs?"
-    if not typer.confirm(question, err=True):
+        raise ConfigurationError(
+            "--down deletes jobs and workflows and there is no terminal to ask on; add --yes"
+        )
+    losses = migrations.losses(settings.conninfo, schema=settings.db_schema, to=to)
+    if not losses.names:
+        return
+    _say(f"This takes back {', '.join(losses.names)} in schema {settings.db_schema}.")
+    if to == 0:
+        _say(f"{losses.jobs:,} jobs and {losses.workflows:,} workflows will be lost.")
+    if losses.processes:
+        _say(f"{losses.processes:,} worker processes are alive; stop them first.")
+    if not typer.confirm("Go on?", err=True):
         raise typer.Exit(ExitCode.FAILED)
 
 
-def _report(names: list[str], done: str, schema: str) -> None:
+def _up_to_date(settings: Settings, to: int | None) -> str:
+    return (
+        f"schema {settings.db_schema} is up to date at {migrations.known() if to is None else to}"
+    )
+
+
+def _print(what: str, names: Iterable[str]) -> None:
     for name in names:
-        print(f"{done} {name}")
-    if not names:
-        print(f"schema {schema} is up to date at {migrations.known()}")
+        print(f"{what} {name}")
+
+
+def _say(sentence: str) -> None:
+    print(sentence, file=sys.stderr)

@@ -26,7 +26,7 @@ Pace = Annotated[float, Field(ge=0, le=60)]
 
 
 @registry.worker(queue=QUEUE, max_attempts=3)
-def fetch_sources(paths: list[str], pace: Pace = 0.0) -> dict[str, Any] | Discard:
+def fetch_sources(_job: Job, paths: list[str], pace: Pace = 0.0) -> dict[str, Any] | Discard:
     """Read the texts; what can't be read is skipped and the reason kept."""
     time.sleep(pace)
     documents, skipped = [], []

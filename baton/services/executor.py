@@ -176,14 +176,13 @@ class Executor:
             return failure(error)
 
     async def _invoke(self, definition: Definition, job: Job, arguments: Mapping[str, Any]) -> Any:
-        leading = (job,) if definition.arguments.takes_job else ()
         if definition.is_async:
-            return await definition.bind()(*leading, **arguments)
+            return await definition.bind()(job, **arguments)
 
         def call() -> Any:
             # caught here: StopIteration can't pass through a future, nor out of a coroutine
             try:
-                return definition.bind()(*leading, **arguments)
+                return definition.bind()(job, **arguments)
             except BaseException as error:
                 return _Raised(error)
 

@@ -1,94 +1,99 @@
-"""Makes and changes the schema.
+"""Makes the schema, and brings it from one version to the next and back.
 
-Migrations, ``sql/migrations/NNN_name.sql``, go forward and never change: each runs once, in a
-transaction of its own, and its checksum is kept. Routines, ``sql/routines/*.sql``, are replaced as
-a whole whenever one of them changed, in a transaction of their own after the last migration. A
-routine whose parameters change becomes a second one beside the first, so that processes of both
-versions run during a deployment; a later migration drops the old one.
+Migrations, ``sql/migrations/NNN_name.sql`` with ``NNN_name.down.sql``, go forward and never change
+once they were released: each runs once, in a transaction of its own, and its checksum is kept. So
+a migration can't use what PostgreSQL refuses in a transaction (``create index concurrently``).
 
-Everything happens under one advisory lock per schema: of two processes that migrate at once, the
-second waits and finds nothing to do.
+Routines, ``sql/routines/*.sql``, are replaced as a whole whenever one of them changed, after the
+last migration and in its transaction. ``create or replace`` gives the rules for changing one:
+
+- Other contents: edit the file. Processes of the version before call the new contents from then on.
+- Other parameters: the old routine stays beside the new one, as an overload, so that processes of
+  both versions run during a deployment. A migration of a later release drops it, by its signature.
+- Other results of the same parameters: not possible; give it another name.
+- Not needed any more: delete the file, and let a migration of a later release drop the routine.
+- What this Baton's own code can't do without comes with a migration, if an empty one: processes
+  compare version numbers before they start, not routines.
+
+A migration can't call a routine: in an empty database there are none yet.
+
+Everything happens under one advisory lock per schema, which the session holds: of two processes
+that migrate at once, the second waits and finds nothing to do. So the connection must lead to the
+server itself, or to a pooler in session mode.
 """
 
-import hashlib
-import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cache
-from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import psycopg
 from psycopg import Connection
 
 from baton.errors import (
     ConfigurationError,
-    MigrationChanged,
+    DatabaseError,
     SchemaMissing,
     SchemaOutdated,
     SchemaTooNew,
 )
-from baton.store import door, sql
+from baton.store import door, shipped, sql
+from baton.store.shipped import ROUTINES, Change, Migration, known
 
-ROUTINES = "routines"
+__all__ = [
+    "Losses",
+    "Undone",
+    "down",
+    "known",
+    "losses",
+    "migrate",
+    "pending",
+    "require_current",
+    "script",
+    "version",
+]
 
-_BOOKKEEPING = """\
-create table if not exists baton.migrations (
-  name text primary key,
-  checksum text not null,
-  applied_at timestamptz not null default now()
-);
-comment on table baton.migrations is 'Which migrations were applied, and which routines are in
-place.'; comment on column baton.migrations.name is 'The name of the migration, or ''routines''.';
-comment on column baton.migrations.checksum is 'SHA-256 of what was applied.';
-comment on column baton.migrations.applied_at is 'When it was applied.';
-"""
-_CREATED = re.compile(r"^create or replace (?:function|procedure) baton\.(\w+)", re.MULTILINE)
+OLDEST_SERVER = 15
 
 
 @dataclass(frozen=True, slots=True)
-class Migration:
-    """One step of the schema.
+class Undone:
+    """What `down` did.
 
     Attributes:
-        version: its number.
-        name: the file's name without its ending.
-        up: what makes the step, written for the schema ``baton``.
-        down: what takes it back.
+        names: the migrations that were taken back, newest first.
+        notice: what was left in place and why, if anything was.
     """
 
-    version: int
-    name: str
-    up: str
-    down: str
-
-    @property
-    def checksum(self) -> str:
-        """SHA-256 of what makes the step."""
-        return _checksum(self.up)
+    names: list[str]
+    notice: str | None = None
 
 
-@cache
-def shipped() -> tuple[Migration, ...]:
-    """Return the migrations of this Baton, oldest first."""
-    folder = sql.directory() / "migrations"
-    files = sorted(path for path in folder.glob("*.sql") if not path.name.endswith(".down.sql"))
-    return tuple(_read(path) for path in files)
+@dataclass(frozen=True, slots=True)
+class Losses:
+    """What `down` would take back.
+
+    Attributes:
+        names: the migrations, newest first.
+        jobs: how many jobs would be lost.
+        workflows: how many workflows would be lost.
+        processes: how many worker processes are alive.
+    """
+
+    names: list[str]
+    jobs: int = 0
+    workflows: int = 0
+    processes: int = 0
 
 
-def known() -> int:
-    """Return the newest version that this Baton ships."""
-    return shipped()[-1].version
-
-
-def require_current(schema: str, found: int) -> None:
-    """Check that a schema's version is the one that this Baton works with.
+def require_current(schema: str, found: int | None) -> None:
+    """Check that a schema's version, from ``schema_version.sql``, is the one that Baton works with.
 
     Raises:
-        SchemaMissing, SchemaOutdated, SchemaTooNew: it is not.
+        SchemaMissing: there is none.
+        SchemaOutdated, SchemaTooNew: it is another one.
     """
-    if found == 0:
+    if not found:
         raise SchemaMissing(schema)
     if found < known():
         raise SchemaOutdated(schema, found, known())
@@ -102,222 +107,233 @@ def migrate(dsn: str, *, schema: str = "baton", to: int | None = None) -> list[s
     Args:
         dsn: where.
         schema: the schema; it is made when it is missing.
-        to: the version to stop at; by default the newest.
+        to: the version to stop at, by default the newest. Only the newest has routines.
 
     Raises:
-        ConfigurationError: there is no such version, or the schema can't have that name.
+        ConfigurationError: there is no such version, or the schema is beyond it, or can't have
+            its name.
         MigrationChanged: an applied migration is not the one that this Baton ships.
         SchemaTooNew: a newer Baton migrated it.
-        DatabaseError: the database refused or is away.
+        DatabaseError: the database refused or is away. Migrations before the one that failed stay.
     """
     target = _target(to)
-    with _session(dsn, schema) as conn:
-        _check_name(conn, schema)
-        if _table(conn, schema):
-            todo = _pending(conn, schema, target)
-        else:
+    with _connected(dsn, schema) as conn:
+        _lock(conn, schema)
+        facts = _facts(conn, schema)
+        applied = _applied(conn, schema, facts)
+        if (newest := shipped.newest(applied)) > target:
+            raise ConfigurationError(
+                f"schema {schema!r} is at migration {newest}, beyond {target}; to go back, run: "
+                f"baton migrate --down --to {target}"
+            )
+        transactions = shipped.missing(applied, target)
+        for changes in transactions:
             with conn.transaction():
-                _execute(conn, _bookkeeping(schema), schema)
-            todo = _pending(conn, schema, target)
-        for name, text, checksum in todo:
-            with conn.transaction():
-                _execute(conn, "set local check_function_bodies = off;\n" + text, schema)
-                _record(conn, schema, name, checksum)
-        return [name for name, _, _ in todo]
+                if not facts.migrated and changes is transactions[0]:
+                    _begin_bookkeeping(conn, schema, present=facts.present)
+                for change in changes:
+                    _apply(conn, schema, change)
+        return [change.name for changes in transactions for change in changes]
 
 
-def pending(dsn: str, *, schema: str = "baton") -> list[str]:
-    """Return the names of what `migrate` would apply.
+def pending(dsn: str, *, schema: str = "baton", to: int | None = None) -> list[str]:
+    """Return the names of what `migrate` would apply; change nothing and wait for nobody.
 
     Raises:
-        MigrationChanged, SchemaTooNew, DatabaseError: as `migrate` does.
+        ConfigurationError, MigrationChanged, SchemaTooNew, DatabaseError: as `migrate` does.
     """
-    with _session(dsn, schema) as conn:
-        if not _table(conn, schema):
-            return [migration.name for migration in shipped()] + [ROUTINES]
-        return [name for name, _, _ in _pending(conn, schema, known())]
+    target = _target(to)
+    with _connected(dsn, schema) as conn:
+        applied = _applied(conn, schema, _facts(conn, schema))
+        changes = shipped.missing(applied, target)
+    return [change.name for transaction in changes for change in transaction]
 
 
-def down(dsn: str, *, schema: str = "baton", to: int = 0) -> list[str]:
-    """Take migrations back, newest first, and return their names.
+def version(dsn: str, *, schema: str = "baton") -> int | None:
+    """Return the version of a schema, ``None`` when it was not migrated.
 
-    At 0 nothing of Baton is left; the schema itself goes when nothing else is in it.
+    Raises:
+        DatabaseError: the database refused or is away.
+    """
+    with _connected(dsn, schema) as conn:
+        [(found,)] = door.run_sync(conn, schema, "schema_version")
+    return None if found is None else int(found)
+
+
+def losses(dsn: str, *, schema: str = "baton", to: int = 0) -> Losses:
+    """Return what `down` would take back; change nothing and wait for nobody.
+
+    Raises:
+        ConfigurationError, MigrationChanged, SchemaTooNew, DatabaseError: as `down` does.
+    """
+    target = _target(to)
+    with _connected(dsn, schema) as conn:
+        steps = _undone(_applied(conn, schema, _facts(conn, schema)), target)
+        if target > 0 or not steps:
+            return Losses([step.name for step in steps])
+        [row] = door.run_sync(conn, schema, "schema_contents")
+        return Losses([step.name for step in steps], *row)
+
+
+def down(dsn: str, *, schema: str = "baton", to: int = 0) -> Undone:
+    """Take migrations back, newest first; at 0 all of Baton goes, with every job.
+
+    The schema goes too, unless something else is in it. Routines go before the first step,
+    whichever it is: they name the types that migrations made. `migrate` brings them back.
 
     Raises:
         ConfigurationError: there is no such version.
-        SchemaMissing: there is nothing to take back.
-        SchemaTooNew, DatabaseError: as `migrate` does.
+        MigrationChanged, SchemaTooNew, DatabaseError: as `migrate` does.
     """
     target = _target(to)
-    with _session(dsn, schema) as conn:
-        if not _table(conn, schema):
-            raise SchemaMissing(schema)
-        applied = _applied(conn, schema)
-        _refuse_newer(schema, applied)
-        undone = [each for each in reversed(shipped()) if each.name in applied]
-        undone = [each for each in undone if each.version > target]
-        # routines first: they name the types that migrations made; the next migrate brings them
-        # back
-        with conn.transaction():
-            _drop_routines(conn, schema)
-            _forget(conn, schema, ROUTINES)
-        for migration in undone:
+    with _connected(dsn, schema) as conn:
+        _lock(conn, schema)
+        facts = _facts(conn, schema)
+        steps = _undone(_applied(conn, schema, facts), target)
+        for step in steps:
             with conn.transaction():
-                _execute(conn, migration.down, schema)
-                _forget(conn, schema, migration.name)
-        if target == 0:
-            _drop_schema(conn, schema)
-        return [migration.name for migration in undone]
-
-
-def count_jobs(dsn: str, *, schema: str = "baton") -> int:
-    """Return how many jobs a schema holds.
-
-    Raises:
-        SchemaMissing: it has no tables of Baton.
-        DatabaseError: the database refused or is away.
-    """
-    with _session(dsn, schema) as conn:
-        row = conn.execute(
-            sql.qualify("select count(*) from baton.jobs", schema).encode()
-        ).fetchone()
-    return int(row[0]) if row else 0
+                if step is steps[0]:
+                    _drop_routines(conn, schema)
+                _execute(conn, schema, f"taking back {step.name}", step.undo)
+                door.run_sync(conn, schema, "migration_forget", {"name": step.name})
+        notice = None
+        if target == 0 and facts.migrated:
+            with conn.transaction():
+                notice = _end_bookkeeping(conn, schema)
+    return Undone([step.name for step in steps], notice)
 
 
 def script(*, schema: str = "baton", to: int | None = None) -> str:
-    """Return the SQL that makes the schema in an empty database, to be read or given to psql.
+    """Return the SQL that `migrate` would run on an empty database, for psql or for reading.
 
     Raises:
-        ConfigurationError: there is no such version, or the schema can't have that name.
+        ConfigurationError: there is no such version, or the schema can't have its name.
     """
-    target = _target(to)
-    steps = [(m.name, m.up, m.checksum) for m in shipped() if m.version <= target]
-    if target == known():
-        steps.append((ROUTINES, *_routines()))
     sql.check_schema(schema)
-    parts = ["begin;", "set local check_function_bodies = off;", _bookkeeping(schema)]
-    for name, text, checksum in steps:
-        record = f"insert into baton.migrations (name, checksum) values ('{name}', '{checksum}');"
-        parts += [f"-- {name}", text, record]
-    return sql.qualify("\n".join([*parts, "commit;", ""]), schema)
+    target = _target(to)
+    parts = [
+        "begin;",
+        f"-- Makes Baton's tables, version {target}, in a database without them.",
+        "set local search_path = pg_catalog;",
+        "set local check_function_bodies = off;",
+        f"create schema if not exists {schema};\n",
+        shipped.bookkeeping(),
+    ]
+    for changes in shipped.missing({}, target):
+        for change in changes:
+            note = f"values ('{change.name}', '{change.checksum}');\n"
+            parts += [change.text, f"insert into baton.migrations (name, checksum) {note}"]
+    return sql.qualify("\n".join([*parts, "commit;\n"]), schema)
 
 
-def _bookkeeping(schema: str) -> str:
-    return f"create schema if not exists {schema};\n{_BOOKKEEPING}"
-
-
-def _read(path: Path) -> Migration:
-    return Migration(
-        version=int(path.name.partition("_")[0]),
-        name=path.stem,
-        up=path.read_text("utf-8"),
-        down=path.with_suffix(".down.sql").read_text("utf-8"),
-    )
-
-
-@cache
-def _routines() -> tuple[str, str]:
-    """All routines as one text, and its checksum."""
-    files = sorted((sql.directory() / ROUTINES).glob("*.sql"))
-    text = "\n".join(path.read_text("utf-8") for path in files)
-    return text, _checksum(text)
-
-
-def _checksum(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()
+class _Facts(NamedTuple):
+    reserved: bool
+    present: bool
+    migrated: bool
 
 
 def _target(to: int | None) -> int:
     if to is None:
         return known()
-    if to not in {0, *(migration.version for migration in shipped())}:
-        raise ConfigurationError(f"there is no migration {to}; this Baton knows 1 to {known()}")
+    if to not in {0, *(migration.version for migration in shipped.migrations())}:
+        raise ConfigurationError(
+            f"there is no migration {to}; this Baton knows those up to {known()}"
+        )
     return to
 
 
+def _undone(applied: Mapping[str, str], target: int) -> list[Migration]:
+    newest_first = reversed(shipped.migrations())
+    return [step for step in newest_first if step.name in applied and step.version > target]
+
+
 @contextmanager
-def _session(dsn: str, schema: str) -> Iterator[Connection[Any]]:
+def _connected(dsn: str, schema: str) -> Iterator[Connection[Any]]:
     sql.check_schema(schema)
-    with (
-        door.translated(schema),
-        Connection.connect(
-            door.conninfo(dsn, application_name="baton migrate"), autocommit=True
-        ) as conn,
-    ):
-        # the connection ends with the block, and the lock with it
-        conn.execute("select pg_advisory_lock(hashtext('baton.migrate'), hashtext(%s))", (schema,))
+    info = door.conninfo(dsn, application_name="baton migrate")
+    with door.translated(schema), Connection.connect(info, autocommit=True) as conn:
+        if conn.info.server_version < OLDEST_SERVER * 10_000:
+            raise DatabaseError(
+                f"the server is PostgreSQL {conn.info.server_version // 10_000} and Baton needs "
+                f"{OLDEST_SERVER} or newer"
+            )
+        door.run_sync(conn, schema, "migrations_session")
         yield conn
 
 
-def _check_name(conn: Connection[Any], schema: str) -> None:
-    query = "select 1 from pg_get_keywords() where word = %s and catcode in ('R', 'T')"
-    if conn.execute(query, (schema,)).fetchone():
-        raise ConfigurationError(f"schema {schema!r} can't be used: it is a keyword of SQL")
+def _lock(conn: Connection[Any], schema: str) -> None:
+    door.run_sync(conn, schema, "migrations_lock")  # the end of the connection unlocks
 
 
-def _table(conn: Connection[Any], schema: str) -> bool:
-    row = conn.execute("select to_regclass(%s) is not null", (f"{schema}.migrations",)).fetchone()
-    return row is not None and bool(row[0])
+def _facts(conn: Connection[Any], schema: str) -> _Facts:
+    [row] = door.run_sync(conn, schema, "schema_facts", {"schema": schema})
+    facts = _Facts(*row)
+    if facts.reserved:
+        raise ConfigurationError(
+            f"schema {schema!r} can't be used: it is a keyword of SQL; choose another name"
+        )
+    return facts
 
 
-def _applied(conn: Connection[Any], schema: str) -> dict[str, str]:
-    query = sql.qualify("select name, checksum from baton.migrations", schema)
-    return dict(conn.execute(query.encode()).fetchall())
+def _applied(conn: Connection[Any], schema: str, facts: _Facts) -> dict[str, str]:
+    """Return checksums by name, once it is certain that they are this Baton's."""
+    rows = door.run_sync(conn, schema, "migrations_applied") if facts.migrated else []
+    applied = {str(name): str(checksum) for name, checksum in rows}
+    shipped.verify(schema, applied)
+    return applied
 
 
-def _refuse_newer(schema: str, applied: dict[str, str]) -> None:
-    versions = [int(name.partition("_")[0]) for name in applied if name != ROUTINES]
-    newest = max(versions, default=0)
-    if newest > known():
-        raise SchemaTooNew(schema, newest, known())
+def _begin_bookkeeping(conn: Connection[Any], schema: str, *, present: bool) -> None:
+    # "if not exists" asks for the right to create schemas even when there is nothing to create
+    create = "" if present else f"create schema {schema};\n"
+    _execute(conn, schema, "the table of migrations", create + shipped.bookkeeping())
 
 
-def _pending(conn: Connection[Any], schema: str, target: int) -> list[tuple[str, str, str]]:
-    applied = _applied(conn, schema)
-    _refuse_newer(schema, applied)
-    todo = []
-    for migration in shipped():
-        if migration.name not in applied:
-            todo.append((migration.name, migration.up, migration.checksum))
-        elif applied[migration.name] != migration.checksum:
-            raise MigrationChanged(migration.name)
-    todo = todo[: max(0, target - (known() - len(todo)))]
-    text, checksum = _routines()
-    if target == known() and applied.get(ROUTINES) != checksum:
-        todo.append((ROUTINES, text, checksum))
-    return todo
+def _end_bookkeeping(conn: Connection[Any], schema: str) -> str | None:
+    """Drop the table of migrations and the schema; say why, when the schema stays."""
+    _execute(conn, schema, "dropping the table of migrations", "drop table baton.migrations")
+    if schema == "public":
+        return None  # it is the database's
+    try:
+        with conn.transaction():
+            conn.execute(f"drop schema {schema}".encode())
+    except (
+        psycopg.errors.DependentObjectsStillExist,
+        psycopg.errors.InsufficientPrivilege,
+    ) as error:
+        return f"schema {schema!r} was kept: {_reason(error)}"
+    return None
 
 
-def _execute(conn: Connection[Any], text: str, schema: str) -> None:
-    conn.execute(sql.qualify(text, schema).encode())
-
-
-def _record(conn: Connection[Any], schema: str, name: str, checksum: str) -> None:
-    query = """
-      insert into baton.migrations (name, checksum) values (%s, %s)
-      on conflict (name) do update set checksum = excluded.checksum, applied_at = now()
-    """
-    conn.execute(sql.qualify(query, schema).encode(), (name, checksum))
-
-
-def _forget(conn: Connection[Any], schema: str, name: str) -> None:
-    query = sql.qualify("delete from baton.migrations where name = %s", schema)
-    conn.execute(query.encode(), (name,))
+def _apply(conn: Connection[Any], schema: str, change: Change) -> None:
+    if change.name == ROUTINES:
+        conn.execute("set local check_function_bodies = off")
+    _execute(conn, schema, change.name, change.text)
+    params = {"name": change.name, "checksum": change.checksum}
+    door.run_sync(conn, schema, "migration_record", params)
 
 
 def _drop_routines(conn: Connection[Any], schema: str) -> None:
-    ours = _CREATED.findall(_routines()[0])
-    query = """
-      select oid::regprocedure::text from pg_proc
-      where pronamespace = %s::regnamespace and proname = any (%s)
-    """
-    for (signature,) in conn.execute(query, (schema, ours)).fetchall():
-        conn.execute(f"drop routine {signature}".encode())
+    params = {"schema": schema, "names": shipped.routine_names()}
+    signatures = [row[0] for row in door.run_sync(conn, schema, "routines_find", params)]
+    if signatures:
+        drop = f"drop routine {', '.join(signatures)}"
+        _execute(conn, schema, "dropping the routines", drop)
+    door.run_sync(conn, schema, "migration_forget", {"name": ROUTINES})
 
 
-def _drop_schema(conn: Connection[Any], schema: str) -> None:
-    _execute(conn, "drop table baton.migrations", schema)
+def _execute(conn: Connection[Any], schema: str, what: str, text: str) -> None:
     try:
-        conn.execute(f"drop schema {schema}".encode())
-    except psycopg.errors.DependentObjectsStillExist:
-        return  # somebody keeps other things in it
+        conn.execute(sql.qualify(text, schema).encode())
+    except psycopg.OperationalError:
+        raise
+    except psycopg.Error as error:
+        raise DatabaseError(f"{what} failed and was undone: {_reason(error)}") from error
+
+
+def _reason(error: psycopg.Error) -> str:
+    """Return what the server says, together with what stands in the way if something does."""
+    said = error.diag.message_primary or str(error)
+    if isinstance(error, psycopg.errors.DependentObjectsStillExist) and error.diag.message_detail:
+        return f"{said}: {'; '.join(error.diag.message_detail.splitlines())}"
+    return said

@@ -50,8 +50,8 @@ def shell(command: str) -> str:
     command = re.sub(r"^baton\b", f"{sys.executable} -m baton", command)
     command = re.sub(r"^python\b", sys.executable, command)
     ended = subprocess.run(
-        command, shell=True, capture_output=True, text=True, timeout=60, check=False
-    )  # noqa: S602
+        ["sh", "-c", command], capture_output=True, text=True, timeout=60, check=False
+    )
     assert ended.returncode == 0, f"{command}: {ended.stderr}"
     return ended.stdout
 

@@ -51,7 +51,9 @@ def assert_nothing_runs(place: Path, out: str) -> None:
 
 
 def test_the_demo_runs_a_workflow_and_leaves_nothing_running(place: Path) -> None:
-    (place / "text.txt").write_text("Queues are simple. A queue is a table. Tables are durable.\n" * 9)
+    (place / "text.txt").write_text(
+        "Queues are simple. A queue is a table. Tables are durable.\n" * 9
+    )
     out = run(place, "text.txt")
     assert "completed  compile_brief" in out
     assert "Research brief: text" in out
@@ -62,8 +64,10 @@ def test_the_demo_runs_a_workflow_and_leaves_nothing_running(place: Path) -> Non
     printed = out.splitlines()
     export = next(line for line in printed if "export BATON_DSN" in line)
     query = next(line for line in printed if "baton psql" in line)
-    script = f"baton() {{ {sys.executable} -m baton \"$@\"; }}; {export}\n{query}\nbaton db stop"
-    ended = subprocess.run(["sh", "-c", script], cwd=place, capture_output=True, text=True, check=True)
+    script = f'baton() {{ {sys.executable} -m baton "$@"; }}; {export}\n{query}\nbaton db stop'
+    ended = subprocess.run(
+        ["sh", "-c", script], cwd=place, capture_output=True, text=True, check=True
+    )
     assert ended.stdout.count("completed") == 5
 
 

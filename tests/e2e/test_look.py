@@ -19,9 +19,7 @@ HOSTILE = "[red]x[/red]\x1b[31m\n; drop"
 def baton(*words: str, dsn: str, **environment: str) -> subprocess.CompletedProcess[str]:
     env = {**os.environ, "BATON_DSN": dsn, **environment}
     command = [sys.executable, "-m", "baton", *words]
-    return subprocess.run(
-        command, env=env, capture_output=True, text=True, timeout=60, check=False
-    )
+    return subprocess.run(command, env=env, capture_output=True, text=True, timeout=60, check=False)
 
 
 def said(*words: str, dsn: str) -> str:
@@ -82,7 +80,13 @@ def test_a_failed_job_shows_its_tracebacks(database: str) -> None:
     with SyncClient(database) as client, psycopg.connect(database) as conn:
         inserted = client.insert(job())
         errors: list[Any] = [
-            {"attempt": 1, "at": "now", "kind": "ValueError", "message": "no", "traceback": "File x"},
+            {
+                "attempt": 1,
+                "at": "now",
+                "kind": "ValueError",
+                "message": "no",
+                "traceback": "File x",
+            },
             "edited by hand",
         ]
         conn.execute("update baton.jobs set errors = %s::jsonb", [json.dumps(errors)])
@@ -92,7 +96,9 @@ def test_a_failed_job_shows_its_tracebacks(database: str) -> None:
 
 
 def test_psql_finds_the_tables_without_their_schema(database: str, flow: Workflow) -> None:
-    out = said("psql", "-Atc", "select step_name, state from workflow_nodes order by 1", dsn=database)
+    out = said(
+        "psql", "-Atc", "select step_name, state from workflow_nodes order by 1", dsn=database
+    )
     assert out.splitlines() == ["fetch|available", "summarize|suspended"]
 
 

@@ -28,7 +28,7 @@ from baton import Job, worker
 HERE = Path(__file__).parent
 
 @worker(name="quick")
-async def quick(): ...
+async def quick(job: Job): ...
 
 @worker(name="until_told")
 def until_told(job: Job, name: str):

@@ -83,12 +83,12 @@ class Report(BaseModel):
     score: float
 
 
-def object_maker() -> object:
+def object_maker(_job: Job) -> object:
     return object()
 
 
 async def returning(value: Any) -> Ack:
-    return await run(lambda: value)
+    return await run(lambda _job: value)
 
 
 @pytest.mark.parametrize(
@@ -164,10 +164,10 @@ RAISED = [
 async def test_whatever_is_raised_fails_the_attempt_and_not_the_worker(
     error: BaseException, is_async: bool
 ) -> None:
-    def plain() -> None:
+    def plain(_job: Job) -> None:
         raise error
 
-    async def coroutine() -> None:
+    async def coroutine(_job: Job) -> None:
         raise error
 
     # a coroutine can't raise StopIteration itself: Python makes it a RuntimeError
@@ -179,7 +179,7 @@ async def test_whatever_is_raised_fails_the_attempt_and_not_the_worker(
 
 
 async def test_an_error_with_nul_and_surrogates_is_stored_readably() -> None:
-    def broken() -> None:
+    def broken(_job: Job) -> None:
         raise ValueError("a\x00b\ud800c" + "x" * 100_000)
 
     message = error_of(await run(broken))["message"]
@@ -192,14 +192,14 @@ async def test_an_error_that_cannot_be_printed_is_named_by_its_class() -> None:
         def __str__(self) -> str:
             raise RuntimeError("not even this")
 
-    def broken() -> None:
+    def broken(_job: Job) -> None:
         raise Mute
 
     assert "Mute" in error_of(await run(broken))["message"]
 
 
 async def test_the_last_attempt_discards() -> None:
-    def broken() -> None:
+    def broken(_job: Job) -> None:
         raise ValueError("no")
 
     ack = await run(broken, make_job(attempt=3, max_attempts=3))
@@ -207,7 +207,7 @@ async def test_the_last_attempt_discards() -> None:
 
 
 async def test_a_job_that_cancels_its_own_asyncio_task_fails_and_its_runner_goes_on() -> None:
-    async def suicidal() -> None:
+    async def suicidal(_job: Job) -> None:
         current = asyncio.current_task()
         assert current is not None
         current.cancel()
@@ -215,7 +215,7 @@ async def test_a_job_that_cancels_its_own_asyncio_task_fails_and_its_runner_goes
 
     registry = Registry()
     registry.worker(name="bad")(suicidal)
-    registry.worker(name="good")(lambda: None)
+    registry.worker(name="good")(lambda _job: None)
     jobs = [make_job(n, "bad" if n % 2 else "good") for n in range(10)]
     acks = await run_all(registry, jobs, slots=1)
     states = {ack.id: ack.state for ack in acks if ack}
@@ -224,7 +224,7 @@ async def test_a_job_that_cancels_its_own_asyncio_task_fails_and_its_runner_goes
 
 async def test_an_unknown_worker_fails_its_job_with_the_names_that_are_known() -> None:
     registry = Registry()
-    registry.worker(name="known")(lambda: None)
+    registry.worker(name="known")(lambda _job: None)
     [ack] = await run_all(registry, [make_job(worker="unknown")])
     assert ack is not None
     assert ack.state is State.RETRYABLE
@@ -234,7 +234,7 @@ async def test_an_unknown_worker_fails_its_job_with_the_names_that_are_known() -
 
 
 async def test_arguments_that_do_not_fit_fail_the_attempt_with_the_reason() -> None:
-    def takes(topic: str) -> None: ...
+    def takes(_job: Job, topic: str) -> None: ...
 
     ack = await run(takes, make_job(args={"topic": 5, "other": 1}))
     assert error_of(ack)["kind"] == "InvalidArguments"
@@ -242,7 +242,7 @@ async def test_arguments_that_do_not_fit_fail_the_attempt_with_the_reason() -> N
 
 
 async def test_arguments_arrive_converted_by_their_annotations() -> None:
-    async def takes(when: datetime, report: Report) -> list[str]:
+    async def takes(_job: Job, when: datetime, report: Report) -> list[str]:
         return [type(when).__name__, type(report).__name__]
 
     args = {"when": NOW.isoformat(), "report": {"at": NOW.isoformat(), "score": 1}}
@@ -253,13 +253,13 @@ async def test_arguments_arrive_converted_by_their_annotations() -> None:
 async def test_a_plain_function_does_not_block_the_event_loop() -> None:
     looped = threading.Event()
 
-    def waits() -> bool:
+    def waits(_job: Job) -> bool:
         return looped.wait(10)
 
     registry = Registry()
     registry.worker(name="waits")(waits)
 
-    async def loops() -> None:
+    async def loops(_job: Job) -> None:
         looped.set()
 
     registry.worker(name="loops")(loops)
@@ -270,7 +270,7 @@ async def test_a_plain_function_does_not_block_the_event_loop() -> None:
 async def test_never_more_than_the_slots_run_at_once() -> None:
     running = most = 0
 
-    async def counts() -> None:
+    async def counts(_job: Job) -> None:
         nonlocal running, most
         running += 1
         most = max(most, running)
@@ -285,7 +285,7 @@ async def test_never_more_than_the_slots_run_at_once() -> None:
 
 
 async def test_a_stored_result_completes_at_once_without_the_users_code() -> None:
-    def never() -> None:
+    def never(_job: Job) -> None:
         raise AssertionError("called")
 
     ack = await run(never, make_job(step=make_step(stored=True)))
@@ -293,13 +293,15 @@ async def test_a_stored_result_completes_at_once_without_the_users_code() -> Non
 
 
 async def test_a_closed_gate_sends_the_step_back_to_wait() -> None:
-    ack = await run(lambda: None, make_job(step=make_step(gate="waiting", cause="dependency a")))
+    ack = await run(
+        lambda _job: None, make_job(step=make_step(gate="waiting", cause="dependency a"))
+    )
     assert (ack.state, ack.refund) == (State.SUSPENDED, True)
 
 
 async def test_a_poisoned_gate_cancels_the_step_with_the_cause() -> None:
     step = make_step(gate="poisoned", cause="dependency a was discarded")
-    ack = await run(lambda: None, make_job(step=step))
+    ack = await run(lambda _job: None, make_job(step=step))
     assert ack.state is State.CANCELLED
     assert error_of(ack)["message"] == "dependency a was discarded"
 
@@ -313,11 +315,11 @@ async def test_stopping_ends_what_runs(why: Stop, state: State | None, is_async:
     let_go = threading.Event()
     acks: list[Ack | None] = []
 
-    async def coroutine() -> None:
+    async def coroutine(_job: Job) -> None:
         begun.set()
         await anyio.sleep_forever()
 
-    def plain() -> None:
+    def plain(_job: Job) -> None:
         begun.set()
         let_go.wait(10)
 

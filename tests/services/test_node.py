@@ -61,7 +61,7 @@ async def test_a_workflow_runs_with_results_across_its_edges(database: str) -> N
     registry = Registry()
 
     @registry.worker()
-    async def fetch(topic: str) -> dict[str, Any]:
+    async def fetch(_job: Job, topic: str) -> dict[str, Any]:
         return {"documents": [topic, topic]}
 
     @registry.worker()
@@ -93,15 +93,15 @@ async def test_jobs_insert_jobs_with_the_default_client(database: str) -> None:
     registry = Registry()
 
     @registry.worker()
-    async def child() -> None: ...
+    async def child(_job: Job) -> None: ...
 
     @registry.worker()
-    async def parent() -> None:
+    async def parent(_job: Job) -> None:
         await child.insert()
         await baton.insert_all([child.new()])
 
     @registry.worker()
-    def threaded_parent() -> None:
+    def threaded_parent(_job: Job) -> None:
         child.insert_sync()
 
     async with running(database, registry) as (_, client):
@@ -129,7 +129,7 @@ async def test_a_failing_step_cancels_what_follows_and_the_workflow_fails(databa
     registry = Registry()
 
     @registry.worker(max_attempts=1)
-    async def breaks() -> None:
+    async def breaks(_job: Job) -> None:
         raise SystemExit("broken\x00")
 
     flow = Workflow("fails").add("a", breaks.new()).add("b", breaks.new(), deps=["a"])
@@ -178,7 +178,7 @@ async def test_stopping_waits_for_what_runs_and_starts_nothing_new(database: str
     go_on = anyio.Event()
 
     @registry.worker()
-    async def waits() -> None:
+    async def waits(_job: Job) -> None:
         begun.set()
         await go_on.wait()
 
@@ -197,7 +197,7 @@ async def test_what_does_not_end_in_time_is_given_back_uncharged(database: str, 
     begun = anyio.Event()
 
     @registry.worker()
-    async def never_ends() -> None:
+    async def never_ends(_job: Job) -> None:
         begun.set()
         await anyio.sleep_forever()
 
@@ -217,7 +217,7 @@ async def test_work_goes_on_after_every_connection_was_cut(database: str) -> Non
     count = 0
 
     @registry.worker()
-    async def counts() -> None:
+    async def counts(_job: Job) -> None:
         nonlocal count
         count += 1
 
@@ -247,7 +247,7 @@ async def test_a_process_that_lost_its_lease_abandons_its_jobs_and_takes_a_new_o
     cancelled = anyio.Event()
 
     @registry.worker()
-    async def first_time_forever() -> None:
+    async def first_time_forever(_job: Job) -> None:
         nonlocal starts
         starts += 1
         if starts == 1:

@@ -21,12 +21,16 @@ def summarize(job: Job) -> dict[str, Any] | Snooze:
 
 
 @worker()
-def plain(text: str) -> int:
+def plain(job: Job, text: str) -> int:
     return len(text)
 
 
-@worker(que="mail")  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
-def misspelt() -> None: ...
+@worker(que="mail")  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue, reportUntypedFunctionDecorator]
+def misspelt(job: Job) -> None: ...
+
+
+@worker()  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+def jobless(text: str) -> None: ...
 
 
 class Send(Worker, queue="mail"):
@@ -36,7 +40,7 @@ class Send(Worker, queue="mail"):
 async def main(job: Job) -> None:
     # callable as before
     assert_type(await fetch(job, "x", limit=3), dict[str, Any])
-    assert_type(plain("x"), int)
+    assert_type(plain(job, "x"), int)
 
     # .new() has the function's own parameters, without the job
     assert_type(fetch.new("x", limit=3), NewJob)

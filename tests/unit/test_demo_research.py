@@ -70,7 +70,7 @@ def test_a_pace_out_of_range_is_refused_when_the_workflow_is_built(pace: float) 
 
 def test_the_steps_make_a_brief_of_the_default_texts() -> None:
     paths = [str(path) for path in sources.default_paths()]
-    fetched = stored(research.fetch_sources(paths))
+    fetched = stored(research.fetch_sources(job("fetch_sources"), paths))
     assert fetched["skipped"] == []
     found = {
         name: stored(getattr(research, name)(job(name, fetch_sources=fetched))) for name in ANALYSES
@@ -83,14 +83,16 @@ def test_the_steps_make_a_brief_of_the_default_texts() -> None:
 def test_a_path_that_cannot_be_read_is_skipped_with_its_reason(tmp_path: Path) -> None:
     good = tmp_path / "good.txt"
     good.write_text("A text.")
-    fetched = research.fetch_sources([str(good), str(tmp_path / "gone.txt")])
+    fetched = research.fetch_sources(job("fetch_sources"), [str(good), str(tmp_path / "gone.txt")])
     assert isinstance(fetched, dict)
     assert [document["title"] for document in fetched["documents"]] == ["good.txt"]
     assert "No such file" in fetched["skipped"][0]["reason"]
 
 
 def test_without_any_text_the_workflow_is_discarded_with_the_reasons(tmp_path: Path) -> None:
-    outcome = research.fetch_sources([str(tmp_path / "gone.txt")])
+    outcome = research.fetch_sources(job("fetch_sources"), [str(tmp_path / "gone.txt")])
     assert isinstance(outcome, Discard)
     assert "No such file" in outcome.reason
-    assert research.fetch_sources([]) == Discard("there is no text to look at: no paths were given")
+    assert research.fetch_sources(job("fetch_sources"), []) == Discard(
+        "there is no text to look at: no paths were given"
+    )

@@ -1,0 +1,2 @@
+-- What was applied. Locks nothing.
+select name, checksum from baton.migrations order by name
