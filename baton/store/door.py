@@ -133,7 +133,10 @@ async def run(
 
     Raises:
         DatabaseError: one of its kinds.
+        TypeError: the connection is not asynchronous.
     """
+    if not isinstance(conn, AsyncConnection):
+        raise TypeError(f"conn must be a psycopg AsyncConnection, not {conn!r}")
     with CancelScope(shield=True), translated(schema):
         async with conn.cursor(row_factory=tuple_row) as cursor:
             await cursor.execute(sql.query(name, schema).encode(), params)
@@ -145,6 +148,8 @@ def run_sync(
     conn: Connection[Any], schema: str, name: str, params: Mapping[str, Any] | None = None
 ) -> list[Row]:
     """Do what `run` does, on a synchronous connection."""
+    if not isinstance(conn, Connection):
+        raise TypeError(f"conn must be a psycopg Connection, not {conn!r}")
     with translated(schema), conn.cursor(row_factory=tuple_row) as cursor:
         cursor.execute(sql.query(name, schema).encode(), params)
         return cursor.fetchall() if cursor.description else []

@@ -328,12 +328,13 @@ create view baton.workflow_nodes as
 select
   workflow.name as workflow,
   step.step_name,
-  coalesce(step.outcome, job.state)::text as state,
+  coalesce(step.outcome, job.state, 'cancelled')::text as state,
   step.deps,
   step.result,
   case
-    when step.outcome is null then job.errors -> -1 ->> 'message'
-    else step.cause
+    when step.outcome is not null then step.cause
+    when job.id is null then 'its job was deleted'
+    else job.errors -> -1 ->> 'message'
   end as error,
   coalesce(step.finished_at, case when job.state = 'executing' then clock_timestamp() end)
     - job.attempted_at as duration,

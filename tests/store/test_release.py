@@ -270,6 +270,37 @@ async def test_a_step_that_waits_on_after_its_dependency_ended_is_released(datab
     assert (await states(database))["b"] == "available"
 
 
+async def test_a_step_started_by_hand_behind_a_bad_end_is_told_that_it_is_poisoned(
+    database: str,
+) -> None:
+    await insert(database, Workflow("early").add("a", job()).add("b", job(), deps=["a"]))
+    await rows(database, START_BY_HAND)
+    async with process(database) as worker:
+        jobs = {each.step_name: each for each in await worker.fetch(10)}
+        await worker.acknowledge(ended(jobs["b"], State.AVAILABLE, refund=True))
+        await worker.acknowledge(ended(jobs["a"], State.DISCARDED))
+        [b] = await worker.fetch(10)
+    assert b.step is not None
+    assert (b.step.gate, b.step.cause) == ("poisoned", "dependency a was discarded")
+
+
+async def test_a_released_step_keeps_its_own_schedule(database: str) -> None:
+    flow = Workflow("later").add("a", job()).add("b", job(schedule_in=3_600.0), deps=["a"])
+    await insert(database, flow)
+    async with process(database) as worker:
+        assert await worker.run_all() == 1
+    assert await states(database) == {"a": "completed", "b": "scheduled"}
+
+
+async def test_a_step_whose_job_was_deleted_can_still_be_looked_at(database: str) -> None:
+    flow = Workflow("lost").add("a", job())
+    await insert(database, flow)
+    await rows(database, "delete from baton.jobs returning id")
+    async with Client(database) as client:
+        [node] = (await client.get_workflow(flow.workflow_id)).nodes
+    assert (node.state, node.error) == ("cancelled", "its job was deleted")
+
+
 async def test_random_layers_run_every_step_once_and_in_order(database: str) -> None:
     layers, width = 12, 40
     flow = Workflow("layers", workflow_id=uuid4())
