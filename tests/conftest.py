@@ -1,7 +1,7 @@
 """A real PostgreSQL for the tests: a server for all processes of pytest, a database for each test.
 
-``BATON_TEST_DSN`` names a server to use instead of the embedded one; its user must be allowed to
-create databases.
+``BATON_TEST_DSN`` is the URL of a server to use instead of the embedded one; its user must be
+allowed to create databases.
 """
 
 import os

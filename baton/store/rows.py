@@ -5,10 +5,12 @@ it is, inside one, and never keeps a row from being read.
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from baton.jobs import Job, State
+from baton.status import Node, WorkflowStatus
 
 Row = Sequence[Any]
 
@@ -57,6 +59,54 @@ def to_job(row: Row) -> Job:
     )
 
 
+def to_node(row: Row) -> Node:
+    """Return the node of a row of ``workflow_nodes.sql``."""
+    (
+        step_name,
+        state,
+        deps,
+        result,
+        error,
+        duration,
+        worker,
+        queue,
+        attempt,
+        started_at,
+        finished_at,
+        inserted_at,
+        job_id,
+    ) = row
+    return Node(
+        step_name=step_name,
+        state=State(state),
+        deps=texts(document(deps)),
+        result=document(result),
+        error=error,
+        duration=duration,
+        worker=worker,
+        queue=queue,
+        attempt=attempt,
+        started_at=started_at,
+        finished_at=finished_at,
+        inserted_at=inserted_at,
+        job_id=job_id,
+    )
+
+
+def to_workflow(row: Row, counts: Counter[State], nodes: Sequence[Node] = ()) -> WorkflowStatus:
+    """Return the workflow of a row of ``workflow_get.sql``."""
+    workflow_id, name, state, inserted_at, finished_at = row
+    return WorkflowStatus(
+        id=workflow_id,
+        name=name,
+        state=state,
+        inserted_at=inserted_at,
+        finished_at=finished_at,
+        counts=counts,
+        nodes=nodes,
+    )
+
+
 def document(text: str | None) -> Any:
     """Return the value of a JSON text; the text itself when Python can't hold the value."""
     if text is None:
@@ -68,8 +118,16 @@ def document(text: str | None) -> Any:
 
 
 def texts(values: Any) -> tuple[str, ...]:
-    """Return the texts of an array; nulls are left out."""
-    return tuple(str(value) for value in _list(values) if value is not None)
+    """Return the texts of an array, of whatever dimensions; nulls are left out."""
+    return tuple(_texts(values))
+
+
+def _texts(values: Any) -> Iterator[str]:
+    for value in _list(values):
+        if isinstance(value, list):
+            yield from _texts(value)
+        elif value is not None:
+            yield str(value)
 
 
 def _mapping(value: Any, key: str) -> Mapping[str, Any]:

@@ -1,11 +1,12 @@
--- The steps of one workflow as they stand, in topological order. Locks nothing.
+-- The steps of one workflow as they stand, in topological order; `results` says whether what they
+-- returned is wanted, which may be large. Locks nothing.
 select
   node.step_name,
   node.state,
-  node.deps,
-  node.result,
+  to_json(node.deps)::text as deps,
+  case when %(results)s then node.result::text end as result,
   node.error,
-  extract(epoch from node.duration)::double precision,
+  extract(epoch from node.duration)::double precision as duration,
   node.worker,
   node.queue,
   node.attempt,
