@@ -43,6 +43,7 @@ docs: $(STAMP) ## Run the code of the README and the guides
 bench: $(STAMP) ## Measure throughput and latency; a line of JSON each
 	@$(BIN)/python -m benchmarks.throughput $(ARGS)
 	@$(BIN)/python -m benchmarks.latency $(ARGS)
+	@$(BIN)/python -m benchmarks.cycle $(ARGS)
 
 db: $(STAMP) ## Start an embedded PostgreSQL that goes on, and print its DSN
 	@$(BIN)/baton db start

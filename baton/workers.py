@@ -207,7 +207,8 @@ def worker(*, name: str | None = None, **defaults: Unpack[JobOptions]) -> Decora
     """Register a function as a worker; the result can be called as before and makes jobs.
 
     The function takes the `Job` first; its other parameters are the arguments of the job, checked
-    by their annotations (pydantic's types included). An ``async def`` runs on the event loop, a ``def`` in a thread.
+    by their annotations (pydantic's types included). An ``async def`` runs on the event loop, a
+    ``def`` in a thread.
 
     Args:
         name: what jobs call it; by default the module and the function's name.

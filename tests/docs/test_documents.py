@@ -22,6 +22,7 @@ from typing import Any
 import psycopg
 import pytest
 
+from baton.settings import Settings, load
 from baton.workers import Registry
 from tests.docs.markdown import Block, blocks
 
@@ -129,6 +130,25 @@ def test_getting_started_does_what_it_says(place: Path, database: str) -> None:
     for command in said:
         if not command.startswith(PLAYED):
             shell(command.replace("0f6c", row[0]))
+
+
+def test_the_configuration_guide_names_every_setting_and_its_default(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = ROOT / "docs" / "configuration.md"
+    documented = dict(
+        re.findall(r"^\| `(\w+)` \|.*\| ([^|]*) \| [^|]+ \|$", path.read_text(), re.MULTILINE)
+    )
+    fields = {name.removeprefix("db_"): field for name, field in Settings.model_fields.items()}
+    assert documented.keys() == fields.keys()
+    for name in ("poll_interval", "grace", "lease_ttl", "max_args_bytes", "max_result_bytes"):
+        assert float(documented[name].replace(",", "")) == fields[name].default
+    [block] = blocks(path)
+    (tmp_path / "baton.toml").write_text(block.text)
+    monkeypatch.chdir(tmp_path)
+    settings = load()
+    assert (settings.app, settings.grace) == ("shop", 30)
+    assert settings.queues == {"default": 20, "mail": 5}
 
 
 @pytest.mark.parametrize("path", sorted(ROOT.glob("docs/*.md")), ids=lambda path: path.name)
