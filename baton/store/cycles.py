@@ -1,6 +1,5 @@
 """The cycle of a worker process: one round trip that acknowledges, releases and fetches."""
 
-import json
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -13,6 +12,7 @@ from baton.errors import DatabaseUnavailable
 from baton.jobs import Job, State, Step
 from baton.outcomes import Ack
 from baton.store import door
+from baton.store.rows import document, texts
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,21 +104,21 @@ class CycleConnection:
 def _claimed(columns: Sequence[Sequence[Any]], steps: str | None, results: str | None) -> list[Job]:
     if not columns[0]:
         return []
-    placed = json.loads(steps) if steps else {}
-    returned = json.loads(results) if results else {}
+    placed = document(steps) or {}
+    returned = document(results) or {}
     return [
         Job(
             id=job_id,
             state=State.EXECUTING,
             queue=queue,
             worker=worker,
-            args=json.loads(args),
-            meta=json.loads(meta),
-            tags=tuple(json.loads(tags)),
+            args=document(args),
+            meta=document(meta),
+            tags=texts(document(tags)),
             priority=priority,
             attempt=attempt,
             max_attempts=max_attempts,
-            errors=json.loads(errors),
+            errors=document(errors),
             epoch=epoch,
             inserted_at=inserted_at,
             scheduled_at=scheduled_at,

@@ -9,6 +9,8 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from pydantic_core import from_json
+
 from baton.jobs import Job, State
 from baton.status import Node, WorkflowStatus
 
@@ -111,6 +113,10 @@ def document(text: str | None) -> Any:
     """Return the value of a JSON text; the text itself when Python can't hold the value."""
     if text is None:
         return None
+    try:
+        return from_json(text)  # four to ten times as fast as json.loads, but not as deep
+    except ValueError:
+        pass
     try:
         return json.loads(text)
     except (ValueError, RecursionError):  # a number of 5,000 digits, or 5,000 brackets
