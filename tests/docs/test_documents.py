@@ -112,7 +112,7 @@ def test_the_readme_does_what_it_says(place: Path, database: str) -> None:
         outputs = [shell(command) for command in rest[1:]]
     assert workflow_id in outputs[0]
     assert "compile_brief" in outputs[-1]
-    assert outputs[-1].count("completed") == 4
+    assert outputs[-1].count("completed") == 5
 
 
 def test_getting_started_does_what_it_says(place: Path, database: str) -> None:
