@@ -1,22 +1,25 @@
 """``baton job``: jobs as they stand."""
 
 import json
-from dataclasses import asdict
+from collections.abc import Iterator, Mapping
+from dataclasses import fields
 from datetime import datetime
 from typing import Annotated, Any
 
 import anyio
 import typer
-from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
+from baton.cli import table
 from baton.cli.options import Dsn, Json, Limit, Schema
 from baton.cli.tree import LOOKS, inert
 from baton.client import Client
 from baton.errors import ConfigurationError
 from baton.jobs import Job, State
 from baton.settings import Settings, load
+
+ERROR_WIDTH = 80
+NAME_WIDTH = 11
 
 
 def list_(
@@ -51,20 +54,23 @@ def list_(
 
     jobs = anyio.run(fetch)
     if as_json:
-        print(json.dumps([_plain(job) for job in jobs]))
+        print(json.dumps([_as_json(job) for job in jobs]))
         return
-    table = listing("id", "state", "queue", "worker", "attempt", "scheduled", "error")
+    rows = table.listing(
+        *("id", "state", "queue", "worker", "attempt", "scheduled", "error"),
+        flexible={"queue", "worker", "error"},
+    )
     for job in jobs:
-        table.add_row(
-            str(job.id),
+        rows.add_row(
+            Text(str(job.id)),
             Text(job.state, LOOKS[job.state].style),
-            Text(inert(job.queue)),
-            Text(inert(job.worker)),
-            f"{job.attempt}/{job.max_attempts}",
-            moment(job.scheduled_at),
-            Text(inert(str(job.errors[-1].get("message", "")))[:80] if job.errors else ""),
+            table.cell(job.queue),
+            table.cell(job.worker),
+            Text(f"{job.attempt}/{job.max_attempts}"),
+            Text(table.moment(job.scheduled_at)),
+            table.cell(_newest_error(job)),
         )
-    print_listing(table)
+    table.show(rows)
 
 
 def show(
@@ -77,44 +83,11 @@ def show(
     """Show everything about one job."""
     job = anyio.run(_get, load(dsn=dsn, schema=schema), job_id)
     if as_json:
-        print(json.dumps(_plain(job)))
+        print(json.dumps(_as_json(job)))
         return
-    table = Table.grid(padding=(0, 2))
-    for name, value in _plain(job).items():
-        if name != "errors" and value is not None:
-            shown = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-            table.add_row(Text(name, "bold"), Text(inert(shown)))
-    console = Console()
-    console.print(table)
-    for error in job.errors:
-        console.print(
-            Text(
-                f"\nattempt {error.get('attempt')} at {error.get('at')}: {error.get('kind')}", "red"
-            )
-        )
-        for line in str(error.get("traceback") or error.get("message", "")).splitlines():
-            console.print(Text(f"  {inert(line)}"))
-
-
-def listing(*columns: str) -> Table:
-    """Return an empty table, each of whose cells is one line."""
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for column in columns:
-        table.add_column(column, no_wrap=True)
-    return table
-
-
-def print_listing(table: Table) -> None:
-    """Print a table; whole where it is not a terminal that would have to cut it."""
-    console = Console()
-    if not console.is_terminal:
-        console = Console(width=Console(width=10_000).measure(table).maximum)
-    console.print(table)
-
-
-def moment(at: datetime) -> str:
-    """Write a time as people on this machine read it."""
-    return f"{at.astimezone():%Y-%m-%d %H:%M:%S}"
+    out = table.console()
+    for line in _lines(job):
+        out.print(line, soft_wrap=True)
 
 
 async def _get(settings: Settings, job_id: int) -> Job:
@@ -122,8 +95,71 @@ async def _get(settings: Settings, job_id: int) -> Job:
         return await client.get_job(job_id)
 
 
-def _plain(job: Job) -> dict[str, Any]:
+def _newest_error(job: Job) -> str:
+    if not job.errors:
+        return ""
+    return " ".join(str(job.errors[-1].get("message", "")).split())[:ERROR_WIDTH]
+
+
+def _lines(job: Job) -> Iterator[Text]:
+    for name, value in _facts(job).items():
+        if value:
+            yield Text(f"{name:<{NAME_WIDTH}} {inert(value)}")
+    yield from _document("args", job.args)
+    if job.meta:
+        yield from _document("meta", job.meta)
+    for error in job.errors:
+        yield from _error(error)
+
+
+def _facts(job: Job) -> dict[str, str]:
+    return {
+        "id": str(job.id),
+        "state": job.state.value,
+        "queue": job.queue,
+        "worker": job.worker,
+        "workflow": str(job.meta.get("workflow_id") or ""),
+        "step": str(job.meta.get("workflow_name") or ""),
+        "attempt": f"{job.attempt} of {job.max_attempts}",
+        "priority": str(job.priority),
+        "tags": ", ".join(job.tags),
+        "epoch": str(job.epoch),
+        "inserted": _moment(job.inserted_at),
+        "scheduled": _moment(job.scheduled_at),
+        "attempted": _moment(job.attempted_at),
+        "completed": _moment(job.completed_at),
+        "discarded": _moment(job.discarded_at),
+        "cancelled": _moment(job.cancelled_at),
+    }
+
+
+def _moment(at: datetime | None) -> str:
+    return "" if at is None else table.moment(at)
+
+
+def _document(name: str, value: Mapping[str, Any]) -> Iterator[Text]:
+    """Write a small document on its name's line, and a larger one below it."""
+    if len(short := json.dumps(value, ensure_ascii=False)) <= ERROR_WIDTH:
+        yield Text(f"{name:<{NAME_WIDTH}} {inert(short)}")
+        return
+    yield Text(name)
+    yield from _indented(json.dumps(value, ensure_ascii=False, indent=2))
+
+
+def _error(error: Mapping[str, Any]) -> Iterator[Text]:
+    told = {key: str(error.get(key) or "") for key in ("attempt", "at", "kind", "message")}
+    head = " ".join(f"attempt {told['attempt']} {told['at']} {told['kind']}".split())
+    yield Text(f"\n{inert(head)}", "red")
+    yield from _indented(str(error.get("traceback") or told["message"]))
+
+
+def _indented(text: str) -> Iterator[Text]:
+    for line in text.splitlines():
+        yield Text(f"  {inert(line)}")
+
+
+def _as_json(job: Job) -> dict[str, Any]:
     """Return the job as JSON values; times in ISO 8601."""
-    facts = asdict(job)
-    del facts["step"]
+    # not asdict: it would go into args and meta, as deep as they are
+    facts = {field.name: getattr(job, field.name) for field in fields(job) if field.name != "step"}
     return {k: v.isoformat() if isinstance(v, datetime) else v for k, v in facts.items()}

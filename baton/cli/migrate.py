@@ -111,7 +111,9 @@ def _confirm(settings: Settings, to: int) -> None:
         _say(f"{losses.jobs:,} jobs and {losses.workflows:,} workflows will be lost.")
     if losses.processes:
         _say(f"{losses.processes:,} worker processes are alive; stop them first.")
-    if not typer.confirm("Go on?", err=True):
+    # not typer's question: it writes to standard output too
+    print("Go on? [y/N] ", end="", file=sys.stderr, flush=True)
+    if sys.stdin.readline().strip().lower() not in {"y", "yes"}:
         raise typer.Exit(ExitCode.FAILED)
 
 

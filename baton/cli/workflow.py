@@ -1,15 +1,15 @@
 """``baton workflow``: workflows as they stand."""
 
 import json
+import re
+from datetime import UTC, datetime
 from typing import Annotated, Any
 
 import anyio
 import typer
-from rich.console import Console
 from rich.text import Text
 
-from baton.cli import tree
-from baton.cli.job import listing, moment, print_listing
+from baton.cli import table, tree
 from baton.cli.options import Dsn, Json, Limit, Schema
 from baton.client import Client
 from baton.errors import ConfigurationError
@@ -18,6 +18,9 @@ from baton.settings import Settings, load
 from baton.status import WorkflowStatus
 
 STATES = ("executing", "completed", "failed")
+SHORT_ID = 8
+ROOM_FOR_IDS = 120  # columns of a terminal; a narrower one gets the beginnings of ids
+_TOO_SHORT = re.compile(r"[0-9a-f]{1,3}", re.IGNORECASE)
 
 
 def list_(
@@ -45,24 +48,30 @@ def list_(
 
     found = anyio.run(fetch)
     if as_json:
-        print(json.dumps([_plain(status) for status in found]))
+        print(json.dumps([_as_json(status) for status in found]))
         return
-    table = listing("id", "name", "state", "steps done", "inserted", "duration")
+    out = table.console()
+    id_length = SHORT_ID if out.is_terminal and out.width < ROOM_FOR_IDS else None
+    columns = ("id", "name", "state", "steps done", "inserted", "duration")
+    rows = table.listing(*columns, flexible={"name"})
     for status in found:
-        table.add_row(
-            str(status.id),
-            Text(tree.inert(status.name or "")),
+        rows.add_row(
+            Text(str(status.id)[:id_length]),
+            table.cell(status.name or ""),
             Text(status.state, tree.STYLES[status.state]),
-            f"{_ended(status)}/{status.counts.total()}",
-            moment(status.inserted_at),
-            _duration(status),
+            Text(f"{_ended(status)}/{status.counts.total()}"),
+            Text(table.moment(status.inserted_at)),
+            Text(_duration(status)),
         )
-    print_listing(table)
+    table.show(rows)
 
 
 def show(
     workflow_id: Annotated[
-        str, typer.Argument(metavar="ID", help="The id of the workflow, or its first characters.")
+        str,
+        typer.Argument(
+            metavar="ID", help="The id of the workflow, or its first characters, four at least."
+        ),
     ],
     dsn: Dsn = None,
     schema: Schema = None,
@@ -70,15 +79,18 @@ def show(
     as_json: Json = False,
 ) -> None:
     """Show the steps of one workflow as a tree."""
+    if _TOO_SHORT.fullmatch(workflow_id):
+        raise ConfigurationError(
+            f"{workflow_id} could be many workflows; give 4 characters or more"
+        )
     status = anyio.run(_get, load(dsn=dsn, schema=schema), workflow_id)
-    console = Console()
     if as_json:
         print(json.dumps(tree.as_json(status)))
-    elif console.options.ascii_only:
+    elif table.console().options.ascii_only:
         for line in tree.lines(status):
             print(line)
     else:
-        console.print(tree.render(status))
+        table.show(tree.render(status))
 
 
 async def _get(settings: Settings, workflow_id: str) -> WorkflowStatus:
@@ -87,21 +99,21 @@ async def _get(settings: Settings, workflow_id: str) -> WorkflowStatus:
 
 
 def _ended(status: WorkflowStatus) -> int:
-    return sum(count for state, count in status.counts.items() if State(state).is_final)
+    return sum(number for state, number in status.counts.items() if State(state).is_final)
 
 
 def _duration(status: WorkflowStatus) -> str:
-    if status.finished_at is None:
-        return ""
-    return tree.duration((status.finished_at - status.inserted_at).total_seconds())
+    """Say how long it took, or has been taking by the clock of this machine."""
+    end = status.finished_at or datetime.now(UTC)
+    return tree.duration((end - status.inserted_at).total_seconds())
 
 
-def _plain(status: WorkflowStatus) -> dict[str, Any]:
+def _as_json(status: WorkflowStatus) -> dict[str, Any]:
     return {
         "id": str(status.id),
         "name": status.name,
         "state": status.state,
         "inserted_at": status.inserted_at.isoformat(),
         "finished_at": status.finished_at.isoformat() if status.finished_at else None,
-        "counts": {str(state): count for state, count in status.counts.items()},
+        "counts": {state.value: number for state, number in status.counts.items()},
     }

@@ -7,9 +7,8 @@ from collections.abc import Callable, Mapping
 from time import monotonic
 
 import structlog
-from anyio import CancelScope, sleep_forever, to_thread
+from anyio import CancelScope, sleep, to_thread
 from anyio.abc import TaskStatus
-from anyio.from_thread import BlockingPortal
 
 from baton.errors import DatabaseError
 from baton.store.leases import LeaseConnection
@@ -23,11 +22,15 @@ def node_name() -> str:
 
 
 class LeaseKeeper:
-    """Takes a lease, renews it every ``ttl / 15`` seconds, and says when it can't be counted on.
+    """Takes a lease, renews it every ``ttl / 15`` seconds, and gives it up when it can't.
 
-    A process that lost touch with the database must have stopped its jobs before others start them:
-    it stops fetching after two thirds of the ttl without a renewal (`held`), and gives up what it
-    runs after five sixths. Time is counted from the moment at which a renewal was sent.
+    A process that lost touch with the database must have stopped its jobs before others start
+    them: it stops fetching after two thirds of the ttl without a renewal (`held`), and abandons
+    what it runs after five sixths. Time is counted from the moment at which a renewal was sent.
+    A lease that was given up is never renewed again: nobody runs the jobs that it holds. It is
+    replaced by a new one, and its row deleted, so that its jobs are rescued.
+
+    The thread talks to the database and may hang in it; the event loop watches the clock.
 
     Args:
         dsn: where.
@@ -35,7 +38,7 @@ class LeaseKeeper:
         queues: what this process serves, for people who read the table.
         ttl: seconds for which a renewal holds.
         timeout: seconds that a statement may take.
-        on_lost: called on the event loop when the lease was, or is about to be, given to others.
+        on_lost: called on the event loop when the jobs in hand are not this process's any more.
     """
 
     def __init__(
@@ -55,77 +58,97 @@ class LeaseKeeper:
         self._timeout = min(timeout, ttl / 3)
         self._on_lost = on_lost
         self._stop = threading.Event()
+        self._declared_dead = threading.Event()  # the thread found the row gone
+        self._given_up = threading.Event()  # the event loop has abandoned the jobs
         self._renewed = 0.0
+        self._silent = False
         self._conn: LeaseConnection | None = None
-        self._given_up = False
         self.lease = 0
 
     @property
     def held(self) -> bool:
         """Whether jobs may be claimed under the lease."""
-        return monotonic() < self._renewed + self._ttl * 2 / 3
+        return not self._given_up.is_set() and monotonic() < self._renewed + self._ttl * 2 / 3
+
+    def is_current(self, lease: int) -> bool:
+        """Whether a lease is the present one, and not given up."""
+        return lease == self.lease and not self._given_up.is_set()
 
     async def run(self, *, task_status: TaskStatus[None]) -> None:
-        """Take the lease, report it as started, and renew it until cancelled; then give it back."""
+        """Take the lease, report it as started, and keep it until cancelled; then give it back."""
         await to_thread.run_sync(self._acquire)
-        async with BlockingPortal() as portal:
-            thread = threading.Thread(
-                target=self._renew_until_stopped, args=(portal,), name="baton lease", daemon=True
-            )
-            thread.start()
+        thread = threading.Thread(target=self._keep, name="baton lease", daemon=True)
+        thread.start()
+        try:
+            task_status.started()
+            while True:
+                await sleep(self._ttl / 60)
+                self._watch()
+        finally:
+            self._stop.set()
+            with CancelScope(shield=True):
+                await to_thread.run_sync(self._release, thread)
+
+    def _watch(self) -> None:
+        if self._given_up.is_set():
+            return
+        if self._declared_dead.is_set():
+            log.error("lease.lost", lease=self.lease)
+        elif monotonic() > self._renewed + self._ttl * 5 / 6:
+            log.error("lease.given_up", lease=self.lease, silent_s=round(self._ttl * 5 / 6, 1))
+        else:
+            return
+        self._on_lost()
+        self._given_up.set()
+
+    def _keep(self) -> None:
+        while not self._stop.wait(self._ttl / 15):
             try:
-                task_status.started()
-                await sleep_forever()
-            finally:
-                self._stop.set()
-                with CancelScope(shield=True):
-                    await to_thread.run_sync(self._release, thread)
+                if self._given_up.is_set():
+                    self._replace()
+                elif not self._declared_dead.is_set():
+                    self._renew()
+                self._silent = False
+            except DatabaseError as error:
+                if not self._silent:
+                    log.warning("lease.not_renewed", lease=self.lease, reason=str(error))
+                self._silent = True
+                self._disconnect()
+
+    def _renew(self) -> None:
+        sent = monotonic()
+        if self._connected().renew(self.lease):
+            self._renewed = sent
+        else:
+            self._declared_dead.set()
+
+    def _replace(self) -> None:
+        self._connected().release(self.lease)
+        self._acquire()
+        self._declared_dead.clear()
+        self._given_up.clear()
+
+    def _acquire(self) -> None:
+        sent = monotonic()
+        self.lease = self._connected().acquire(node_name(), self._queues)
+        self._renewed = sent
+        log.debug("lease.acquired", lease=self.lease)
 
     def _release(self, thread: threading.Thread) -> None:
         thread.join(self._timeout)
         try:
-            if self._conn is not None:
-                self._conn.release(self.lease)
+            self._connected().release(self.lease)
         except DatabaseError as error:
             log.warning("lease.not_released", lease=self.lease, reason=str(error))
         finally:
             self._disconnect()
 
-    def _acquire(self) -> None:
-        sent = monotonic()
-        self._conn = self._connect()
-        self.lease = self._conn.acquire(node_name(), self._queues)
-        self._renewed = sent
-        log.debug("lease.acquired", lease=self.lease)
-
-    def _connect(self) -> LeaseConnection:
-        return LeaseConnection(self._dsn, self._schema, ttl=self._ttl, timeout=self._timeout)
-
-    def _renew_until_stopped(self, portal: BlockingPortal) -> None:
-        while not self._stop.wait(self._ttl / 15):
-            try:
-                self._renew(portal)
-            except DatabaseError as error:
-                log.warning("lease.not_renewed", lease=self.lease, reason=str(error))
-                self._disconnect()
-            if not self._given_up and monotonic() > self._renewed + self._ttl * 5 / 6:
-                self._given_up = True
-                log.error("lease.running_out", lease=self.lease)
-                portal.start_task_soon(self._on_lost)
-
-    def _renew(self, portal: BlockingPortal) -> None:
-        sent = monotonic()
+    def _connected(self) -> LeaseConnection:
         if self._conn is None:
-            self._conn = self._connect()
-        if self._conn.renew(self.lease):
-            self._renewed = sent
-            self._given_up = False
-            return
-        log.error("lease.lost", lease=self.lease)
-        portal.start_task_soon(self._on_lost)
-        self._disconnect()
-        self._acquire()
-        self._given_up = False
+            self._conn = LeaseConnection(
+                self._dsn, self._schema, ttl=self._ttl, timeout=self._timeout
+            )
+        return self._conn
 
     def _disconnect(self) -> None:
         conn, self._conn = self._conn, None

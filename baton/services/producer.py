@@ -6,6 +6,7 @@ things need no lock: what is in hand, and what was lost when a connection broke.
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from random import uniform
 from time import monotonic
 
@@ -22,7 +23,8 @@ from baton.store.cycles import CycleConnection
 
 log = structlog.get_logger("baton.producer")
 
-RECONNECT_DELAYS = (0.1, 2.0)  # seconds, first and longest
+FIRST_DELAY = 0.1  # seconds before a reconnection, doubled each time
+LONGEST_DELAY = 2.0
 LOST_CLAIMS_PAUSE = 1.0  # seconds
 
 
@@ -54,6 +56,7 @@ class Producer:
         self._acks: list[tuple[Job, Ack]] = []
         self._doubtful: set[tuple[int, int]] = set()
         self._suspect_until = 0.0
+        self._reconnect_delay = FIRST_DELAY
         self._lost_claims_at = 0.0
         self._running: Counter[str] = Counter()
         self._woken = Event()
@@ -111,7 +114,7 @@ class Producer:
         try:
             await self._exchange(pending, capacities)
         except StatementConflict as error:
-            self._acks[:0] = pending
+            self._keep(pending)
             log.info("cycle.retried", reason=str(error))
             await sleep(uniform(0, 0.05))  # noqa: S311
             return True
@@ -119,10 +122,11 @@ class Producer:
             log.warning("cycle.refused", reason=str(error))
             await self._exchange_singly(pending)
         except DatabaseError as error:
-            self._acks[:0] = pending
-            self._doubt(pending)
+            self._keep(pending)
             await self._reconnect(error)
             return True
+        else:
+            self._report_back()
         return False
 
     async def _exchange(
@@ -131,9 +135,11 @@ class Producer:
         with CancelScope(shield=True):
             if monotonic() < self._suspect_until:
                 await self._return_lost_claims(pending)
+            lease = self._lease.lease
             acks = [ack for _, ack in pending]
-            cycle = await self._connection.cycle(self._lease.lease, acks, capacities)
-            for job in cycle.jobs:
+            cycle = await self._connection.cycle(lease, acks, capacities)
+            # claims under a lease that was given up meanwhile are rescued with it
+            for job in cycle.jobs if self._lease.is_current(lease) else ():
                 self._running[job.queue] += 1
                 self._submit(job)
         self._report_refused(pending, cycle.accepted)
@@ -167,9 +173,10 @@ class Producer:
             if ack.id not in accepted and not sent_before:
                 log.warning("job.ack_refused", job=job.id, worker=job.worker, state=ack.state.value)
 
-    def _doubt(self, pending: Sequence[tuple[Job, Ack]]) -> None:
+    def _keep(self, pending: Sequence[tuple[Job, Ack]]) -> None:
+        """Keep acknowledgements for the next cycle; whether this one took them is not known."""
+        self._acks[:0] = pending
         self._doubtful.update((ack.id, ack.epoch) for _, ack in pending)
-        self._suspect_until = monotonic() + self._suspicion
 
     async def _return_lost_claims(self, pending: Sequence[tuple[Job, Ack]]) -> None:
         """Give back what a broken cycle claimed for this process without telling it."""
@@ -183,15 +190,15 @@ class Producer:
             log.warning("jobs.returned", jobs=lost)
 
     async def _reconnect(self, error: DatabaseError) -> None:
-        log.error("database.lost", reason=str(error))
-        delay, longest = RECONNECT_DELAYS
-        while True:
-            await sleep(uniform(delay / 2, delay))  # noqa: S311
-            try:
-                await self._connection.connect()
-            except DatabaseError:
-                delay = min(delay * 2, longest)
-            else:
-                self._suspect_until = monotonic() + self._suspicion
-                log.info("database.back")
-                return
+        if self._reconnect_delay == FIRST_DELAY:
+            log.error("database.lost", reason=str(error))
+        await sleep(uniform(self._reconnect_delay / 2, self._reconnect_delay))  # noqa: S311
+        self._reconnect_delay = min(self._reconnect_delay * 2, LONGEST_DELAY)
+        self._suspect_until = monotonic() + self._suspicion
+        with suppress(DatabaseError):
+            await self._connection.connect()
+
+    def _report_back(self) -> None:
+        if self._reconnect_delay > FIRST_DELAY:
+            log.info("database.back")
+            self._reconnect_delay = FIRST_DELAY

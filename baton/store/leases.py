@@ -31,7 +31,9 @@ class LeaseConnection:
         self._guarded = False
         with door.translated(schema):
             self._conn = Connection[door.Row].connect(
-                door.conninfo(dsn, application_name="baton lease"), autocommit=True
+                door.conninfo(dsn, application_name="baton lease"),
+                autocommit=True,
+                connect_timeout=max(2, int(timeout)),
             )
             self._conn.execute(door.session_settings(self._conn, timeout).encode())
 

@@ -270,6 +270,39 @@ async def test_a_process_that_lost_its_lease_abandons_its_jobs_and_takes_a_new_o
     assert await rows(database, "select state::text, attempt from baton.jobs") == [("completed", 2)]
 
 
+async def test_a_process_that_cannot_renew_stops_its_jobs_and_starts_anew(database: str) -> None:
+    """Somebody holds the row of its lease for longer than the lease lasts."""
+    registry = Registry()
+    starts = 0
+    cancelled = anyio.Event()
+
+    @registry.worker()
+    async def first_time_forever(_job: Job) -> None:
+        nonlocal starts
+        starts += 1
+        if starts == 1:
+            try:
+                await anyio.sleep_forever()
+            finally:
+                cancelled.set()
+
+    async with running(database, registry, lease_ttl=3) as (_, client):
+        await client.insert(first_time_forever.new())
+
+        async def has_begun() -> bool:
+            return starts == 1
+
+        await until(has_begun)
+        async with connection(database) as holder, holder.transaction():
+            await holder.execute("select from baton.leases for update")
+            with anyio.fail_after(20):
+                await cancelled.wait()
+            assert starts == 1
+        await until(all_final(database))
+    assert starts == 2
+    assert await rows(database, "select state::text, attempt from baton.jobs") == [("completed", 2)]
+
+
 async def test_a_node_can_be_stopped_at_once_many_times(database: str) -> None:
     for _ in range(5):
         async with running(database, Registry()) as (node, _):
