@@ -159,6 +159,16 @@ class SchemaMissing(DatabaseError):
         )
 
 
+class SchemaDamaged(DatabaseError):
+    """Something is missing in the schema, though its version is right."""
+
+    def __init__(self, schema: str, reason: str) -> None:
+        super().__init__(
+            f'the schema "{schema}" lacks what this Baton needs ({reason}); run: '
+            f"baton migrate{'' if schema == 'baton' else f' --schema {schema}'}"
+        )
+
+
 class SchemaOutdated(DatabaseError):
     """The schema is older than this Baton needs."""
 

@@ -11,6 +11,7 @@ from baton.documents import check_text
 from baton.errors import InvalidJob, NotADependency, NotAStep
 
 PRIORITIES = range(10)
+YEARS = range(1901, 9000)
 MAX_ATTEMPTS_LIMIT = 32_767  # a smallint
 RESERVED_META = frozenset({"workflow_id", "workflow_name", "workflow_label", "workflow_debug"})
 
@@ -78,8 +79,11 @@ class NewJob:
             )
         if reserved := RESERVED_META & self.meta.keys():
             raise InvalidJob(f"meta must not set {', '.join(sorted(reserved))}: workflows own them")
-        if self.scheduled_at is not None and self.scheduled_at.tzinfo is None:
-            raise InvalidJob(f"scheduled_at must have a time zone: {self.scheduled_at!r}")
+        if self.scheduled_at is not None:
+            if self.scheduled_at.tzinfo is None:
+                raise InvalidJob(f"scheduled_at must have a time zone: {self.scheduled_at!r}")
+            if self.scheduled_at.year not in YEARS:
+                raise InvalidJob(f"scheduled_at must be from 1901 to 8999: {self.scheduled_at!r}")
 
 
 def seconds(delay: float | timedelta) -> float:
@@ -155,8 +159,10 @@ class Job:
     @property
     def workflow_id(self) -> UUID | None:
         """The workflow that this job is a step of."""
-        found = self.meta.get("workflow_id")
-        return UUID(found) if isinstance(found, str) else None
+        try:
+            return UUID(self.meta.get("workflow_id"))
+        except (ValueError, TypeError, AttributeError):
+            return None  # edited by hand
 
     @property
     def step_name(self) -> str | None:

@@ -120,6 +120,7 @@ class Producer:
             return True
         except InvalidData as error:
             log.warning("cycle.refused", reason=str(error))
+            self._suspect_until = monotonic() + self._suspicion
             await self._exchange_singly(pending)
         except DatabaseError as error:
             self._keep(pending)

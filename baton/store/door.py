@@ -23,6 +23,7 @@ from baton.errors import (
     DatabaseError,
     DatabaseUnavailable,
     InvalidData,
+    SchemaDamaged,
     SchemaMissing,
     StatementConflict,
 )
@@ -38,12 +39,11 @@ _DEFAULTS = {
     "keepalives_count": "3",
     "tcp_user_timeout": str(TCP_USER_TIMEOUT_MS),
 }
-_MISSING = (
-    psycopg.errors.UndefinedTable,
+_MISSING = (psycopg.errors.UndefinedTable, psycopg.errors.InvalidSchemaName)
+_DAMAGED = (
     psycopg.errors.UndefinedFunction,
     psycopg.errors.UndefinedObject,
     psycopg.errors.UndefinedColumn,
-    psycopg.errors.InvalidSchemaName,
 )
 _CONFLICTS = (psycopg.errors.DeadlockDetected, psycopg.errors.SerializationFailure)
 
@@ -100,6 +100,8 @@ def translated(schema: str) -> Iterator[None]:
         yield
     except _MISSING as error:
         raise SchemaMissing(schema) from error
+    except _DAMAGED as error:
+        raise SchemaDamaged(schema, _first_line(error)) from error
     except _CONFLICTS as error:
         raise StatementConflict(_first_line(error)) from error
     except psycopg.DataError as error:

@@ -28,7 +28,7 @@ def check_schema(schema: str) -> str:
     Raises:
         ConfigurationError: it is not one.
     """
-    if not _SCHEMA.fullmatch(schema) or schema.startswith("pg_"):
+    if not _SCHEMA.fullmatch(schema) or schema.startswith(("pg_", "information_schema")):
         raise ConfigurationError(
             f"schema {schema!r} can't be used: a name of at most 48 lowercase letters, digits and "
             f"underscores is needed, not beginning with a digit or pg_"

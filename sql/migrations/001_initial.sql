@@ -35,7 +35,11 @@ create table baton.jobs (
   attempted_by bigint,
   epoch bigint not null default 0,
   inserted_at timestamptz not null default now(),
-  scheduled_at timestamptz not null default now(),
+  scheduled_at timestamptz not null default now()
+    -- infinity and the year 20000 are times that most languages can't hold
+    constraint jobs_scheduled_at_range check (
+      scheduled_at >= '1900-01-01 00:00+00' and scheduled_at < '9000-01-01 00:00+00'
+    ),
   attempted_at timestamptz,
   completed_at timestamptz,
   discarded_at timestamptz,

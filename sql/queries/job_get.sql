@@ -1,5 +1,4 @@
--- One job. A time that no calendar of a program has, such as infinity, comes as one at its end.
--- Locks nothing.
+-- One job. Locks nothing.
 select
   job.id,
   job.state::text,
@@ -14,7 +13,7 @@ select
   job.errors::text,
   job.epoch,
   job.inserted_at,
-  greatest('0001-01-02 00:00+00', least(job.scheduled_at, '9999-12-30 00:00+00')) as scheduled_at,
+  job.scheduled_at,
   job.attempted_at,
   job.completed_at,
   job.discarded_at,

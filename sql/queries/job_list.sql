@@ -1,7 +1,7 @@
 -- The newest jobs that fit, in pages: `before` is the last id of the page before. Walks the primary
 -- key backwards, so a page costs what it shows unless the filters fit few jobs. Parameters of the
 -- enum's own type let the partial indexes serve states that few jobs are in; `coalesce` lets a page
--- begin at its place whether or not the plan knows the parameters. Times are as in job_get.sql.
+-- begin at its place whether or not the plan knows the parameters.
 -- Locks nothing.
 select
   job.id,
@@ -17,7 +17,7 @@ select
   job.errors::text,
   job.epoch,
   job.inserted_at,
-  greatest('0001-01-02 00:00+00', least(job.scheduled_at, '9999-12-30 00:00+00')) as scheduled_at,
+  job.scheduled_at,
   job.attempted_at,
   job.completed_at,
   job.discarded_at,

@@ -191,7 +191,7 @@ async def test_what_was_edited_by_hand_can_be_looked_at(database: str) -> None:
     deep = "[" * 900 + "]" * 900
     statement = """
       update baton.jobs
-      set args = %s::jsonb, errors = '["x", 1, null]', scheduled_at = 'infinity', tags = '{null,b}',
+      set args = %s::jsonb, errors = '["x", 1, null]', tags = '{null,b}',
         meta = meta || '{"workflow_id": 7, "workflow_name": [1]}'
       returning id
     """

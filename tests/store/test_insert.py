@@ -15,13 +15,14 @@ from baton.errors import (
     DatabaseUnavailable,
     DuplicateWorkflow,
     InvalidJob,
+    SchemaDamaged,
     SchemaMissing,
     SchemaTooNew,
     TooLarge,
     UnknownDependency,
 )
 from baton.settings import load
-from tests.support import connection, job, rows, value
+from tests.support import connection, job, process, rows, value
 
 pytestmark = pytest.mark.anyio
 
@@ -79,6 +80,26 @@ async def test_a_bad_job_is_refused_with_the_reason_and_nothing_is_inserted(
         with pytest.raises(error, match=words):
             await client.insert_all([job(), job(**bad)])
     assert await value(database, "select count(*) from baton.jobs") == 0
+
+
+@pytest.mark.parametrize("when", ["infinity", "-infinity", "20000-01-01", "0044-03-15"])
+async def test_a_time_that_python_cannot_hold_is_kept_out_of_the_table(
+    database: str, when: str
+) -> None:
+    async with Client(database) as client:
+        inserted = await client.insert(job())
+    with pytest.raises(psycopg.errors.CheckViolation):
+        await rows(database, "update baton.jobs set scheduled_at = %s::timestamptz", when)
+    with pytest.raises(InvalidJob, match="1901 to 8999"):
+        job(scheduled_at=datetime.max.replace(tzinfo=UTC))
+    assert inserted.id
+
+
+async def test_a_missing_routine_names_the_command(database: str) -> None:
+    async with process(database) as worker, connection(database) as conn:
+        await conn.execute("drop procedure baton.cycle")
+        with pytest.raises(SchemaDamaged, match=r"baton.cycle.*run: baton migrate$"):
+            await worker.fetch()
 
 
 async def test_the_limit_of_arguments_can_be_raised(database: str) -> None:

@@ -167,16 +167,6 @@ async def test_tags_of_any_shape_are_texts(
     assert (await read_job(db, inserted.id)).tags == read
 
 
-@pytest.mark.parametrize("at", ["infinity", "-infinity", "20000-01-01", "0044-03-15 BC"])
-async def test_a_schedule_beyond_the_calendar_is_read_as_its_end(
-    database: str, db: Database, at: str
-) -> None:
-    [inserted] = await insert_jobs(database, 1)
-    await edit(database, "update baton.jobs set scheduled_at = %s::timestamptz", at)
-    assert (await read_job(db, inserted.id)).scheduled_at.year in {1, 9999}
-    assert len(await reading.list_jobs(db)) == 1
-
-
 def diamond(name: str | None = "diamond") -> Workflow:
     return (
         Workflow(name)
