@@ -6,6 +6,9 @@ from collections.abc import Callable
 from typing import Any
 
 from pydantic import BaseModel
+from pydantic_core import from_json
+
+DEEPEST = 200  # what pydantic's parser, which reads the documents again, can take
 
 # json.dumps writes a NUL as \u0000; an even number of backslashes before it makes it plain text.
 _ESCAPED_NUL = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")
@@ -29,9 +32,19 @@ def encode(value: Any, *, default: Callable[[Any], Any] | None = None) -> str:
         raise ValueError("it is nested too deeply") from None
     except UnicodeEncodeError:
         raise ValueError("a text holds half a surrogate pair, which is not Unicode") from None
+    if text.count("[") + text.count("{") > DEEPEST and not _is_readable(text):
+        raise ValueError(f"it is nested more than {DEEPEST} deep")
     if _ESCAPED_NUL.search(text):
         raise ValueError("a text holds a NUL character (\\x00), which PostgreSQL can't store")
     return text
+
+
+def _is_readable(text: str) -> bool:
+    try:
+        from_json(text)
+    except ValueError:
+        return False
+    return True
 
 
 def dump_model(value: Any) -> Any:
