@@ -17,9 +17,8 @@ from baton.jobs import Job, NewJob, State
 from baton.settings import Settings, load
 from baton.status import WorkflowStatus
 from baton.store import jobs as job_store
-from baton.store import migrations, reading
+from baton.store import reading
 from baton.store import workflows as workflow_store
-from baton.store.door import run, run_sync
 from baton.store.pools import Database, SyncDatabase
 from baton.workflows import Workflow
 
@@ -47,22 +46,25 @@ class Client:
         schema: str | None = None,
         settings: Settings | None = None,
     ) -> None:
-        self._settings = settings if settings is not None else load(dsn=dsn, schema=schema)
-        self._database: Database | None = None
-        self._checked = False
+        settings = settings if settings is not None else load(dsn=dsn, schema=schema)
+        self._limit = settings.max_args_bytes
+        self._database = Database(
+            settings.conninfo,
+            settings.db_schema,
+            timeout=settings.statement_timeout,
+            size=settings.pool_size,
+        )
 
     async def __aenter__(self) -> Self:
-        await self._opened()
+        await self._database.open()
         return self
 
     async def __aexit__(self, *_: object) -> None:
         await self.close()
 
     async def close(self) -> None:
-        """Close the pool; the client opens it again when it is used again."""
-        database, self._database = self._database, None
-        if database is not None:
-            await database.close()
+        """Close every connection; the client opens new ones when it is used again."""
+        await self._database.close()
 
     async def insert(self, job: NewJob, *, conn: Any = None) -> Job:
         """Insert a job and tell its queue.
@@ -87,7 +89,7 @@ class Client:
         """
         checked = _checked(jobs)
         async with self._connection(conn) as connection:
-            schema, limit = self._settings.db_schema, self._settings.max_args_bytes
+            schema, limit = self._database.schema, self._limit
             if not checked:
                 return []
             return await job_store.insert(connection, schema, checked, limit=limit)
@@ -96,7 +98,7 @@ class Client:
         """Insert a workflow, all of it or nothing; `Workflow.insert` says more."""
         workflow.validate()
         async with self._connection(conn) as connection:
-            schema, limit = self._settings.db_schema, self._settings.max_args_bytes
+            schema, limit = self._database.schema, self._limit
             return await workflow_store.insert(connection, schema, workflow, limit=limit)
 
     async def get_job(self, job_id: int) -> Job:
@@ -105,7 +107,7 @@ class Client:
         Raises:
             NotFound: there is none of that id.
         """
-        job = await reading.get_job(await self._opened(), job_id)
+        job = await reading.get_job(self._database, job_id)
         if job is None:
             raise NotFound("job", job_id)
         return job
@@ -121,7 +123,7 @@ class Client:
     ) -> list[Job]:
         """Return the newest jobs that fit; ``before`` is the last id of the page before."""
         return await reading.list_jobs(
-            await self._opened(),
+            self._database,
             state=None if state is None else State(state).value,
             queue=queue,
             worker=worker,
@@ -138,9 +140,8 @@ class Client:
         Raises:
             NotFound: there is none of that id, or there are several that begin so.
         """
-        database = await self._opened()
-        found = await self._find(database, workflow_id)
-        status = await reading.workflow_status(database, found)
+        found = await self._find(workflow_id)
+        status = await reading.workflow_status(self._database, found)
         if status is None:
             raise NotFound("workflow", workflow_id)
         return status
@@ -161,22 +162,21 @@ class Client:
             before: ``(inserted_at, id)`` of the last one of the page before.
             limit: how many at most.
         """
-        database = await self._opened()
         return await reading.list_workflows(
-            database, state=state, name=name, before=before, limit=limit
+            self._database, state=state, name=name, before=before, limit=limit
         )
 
     async def running_steps(self, workflow_id: UUID) -> dict[str, str]:
         """Return the names of the steps that run right now, each with its process: host and pid."""
-        return await reading.running_steps(await self._opened(), workflow_id)
+        return await reading.running_steps(self._database, workflow_id)
 
-    async def _find(self, database: Database, given: UUID | str) -> UUID:
+    async def _find(self, given: UUID | str) -> UUID:
         if isinstance(given, UUID):
             return given
         prefix = given.strip().lower()
         if not _ID_PREFIX.fullmatch(prefix):
             raise NotFound("workflow", given)
-        found = await reading.find_workflows(database, prefix, limit=5)
+        found = await reading.find_workflows(self._database, prefix, limit=5)
         if len(found) > 1:
             ids = ", ".join(map(str, found))
             raise NotFound("single workflow", f"{given}: it may be {ids}")
@@ -187,32 +187,11 @@ class Client:
     @asynccontextmanager
     async def _connection(self, conn: Any) -> AsyncIterator[Any]:
         if conn is None:
-            async with (await self._opened()).connection() as own:
+            async with self._database.connection() as own:
                 yield own
-            return
-        if not self._checked:
-            version = await run(conn, self._settings.db_schema, "schema_version")
-            migrations.require_current(self._settings.db_schema, version[0][0])
-            self._checked = True
-        yield conn
-
-    async def _opened(self) -> Database:
-        if self._database is None:
-            settings = self._settings
-            database = await Database(
-                settings.conninfo,
-                settings.db_schema,
-                timeout=settings.statement_timeout,
-                size=settings.pool_size,
-            ).open()
-            try:
-                version = await database.run("schema_version")
-                migrations.require_current(settings.db_schema, version[0][0])
-            except BaseException:
-                await database.close()
-                raise
-            self._database = database
-        return self._database
+        else:
+            await self._database.check(conn)
+            yield conn
 
 
 class SyncClient:
@@ -228,22 +207,25 @@ class SyncClient:
         schema: str | None = None,
         settings: Settings | None = None,
     ) -> None:
-        self._settings = settings if settings is not None else load(dsn=dsn, schema=schema)
-        self._database: SyncDatabase | None = None
-        self._checked = False
+        settings = settings if settings is not None else load(dsn=dsn, schema=schema)
+        self._limit = settings.max_args_bytes
+        self._database = SyncDatabase(
+            settings.conninfo,
+            settings.db_schema,
+            timeout=settings.statement_timeout,
+            size=settings.pool_size,
+        )
 
     def __enter__(self) -> Self:
-        self._opened()
+        self._database.open()
         return self
 
     def __exit__(self, *_: object) -> None:
         self.close()
 
     def close(self) -> None:
-        """Close the pool; the client opens it again when it is used again."""
-        database, self._database = self._database, None
-        if database is not None:
-            database.close()
+        """Close every connection; the client opens new ones when it is used again."""
+        self._database.close()
 
     def insert(self, job: NewJob, *, conn: Any = None) -> Job:
         """Insert a job and tell its queue; ``conn`` is an open psycopg ``Connection``."""
@@ -254,7 +236,7 @@ class SyncClient:
         """Insert jobs in one statement, all or none; return them in the same order."""
         checked = _checked(jobs)
         with self._connection(conn) as connection:
-            schema, limit = self._settings.db_schema, self._settings.max_args_bytes
+            schema, limit = self._database.schema, self._limit
             if not checked:
                 return []
             return job_store.insert_sync(connection, schema, checked, limit=limit)
@@ -263,38 +245,17 @@ class SyncClient:
         """Insert a workflow, all of it or nothing; `Workflow.insert` says more."""
         workflow.validate()
         with self._connection(conn) as connection:
-            schema, limit = self._settings.db_schema, self._settings.max_args_bytes
+            schema, limit = self._database.schema, self._limit
             return workflow_store.insert_sync(connection, schema, workflow, limit=limit)
 
     @contextmanager
     def _connection(self, conn: Any) -> Iterator[Any]:
         if conn is None:
-            with self._opened().connection() as own:
+            with self._database.connection() as own:
                 yield own
-            return
-        if not self._checked:
-            version = run_sync(conn, self._settings.db_schema, "schema_version")
-            migrations.require_current(self._settings.db_schema, version[0][0])
-            self._checked = True
-        yield conn
-
-    def _opened(self) -> SyncDatabase:
-        if self._database is None:
-            settings = self._settings
-            database = SyncDatabase(
-                settings.conninfo,
-                settings.db_schema,
-                timeout=settings.statement_timeout,
-                size=settings.pool_size,
-            ).open()
-            try:
-                version = database.run("schema_version")
-                migrations.require_current(settings.db_schema, version[0][0])
-            except BaseException:
-                database.close()
-                raise
-            self._database = database
-        return self._database
+        else:
+            self._database.check(conn)
+            yield conn
 
 
 def _checked(jobs: Sequence[NewJob]) -> Sequence[NewJob]:

@@ -7,18 +7,19 @@ The synchronous one is psycopg_pool's.
 """
 
 import select
+import threading
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any, Self
 
-from anyio import CancelScope, Semaphore, move_on_after
+from anyio import CancelScope, Lock, Semaphore, move_on_after
 from psycopg import AsyncConnection, Connection
 from psycopg.pq import TransactionStatus
 from psycopg.rows import tuple_row
 from psycopg_pool import ConnectionPool
 
 from baton.errors import DatabaseUnavailable
-from baton.store import door, sql
+from baton.store import door, migrations, sql
 from baton.store.door import Row
 
 
@@ -41,18 +42,41 @@ class Database:
         self._timeout = timeout
         self._name = name
         self._free = Semaphore(size)
+        self._opening = Lock()
+        self._checked = False
         self._idle: list[AsyncConnection[Row]] = []
-        self._closed = False
+        self._closed = True
 
     async def open(self) -> Self:
-        """Open a connection, proving that the server answers.
+        """Prove that the server answers and has the schema; `connection` does it when needed.
 
         Raises:
-            DatabaseUnavailable: it does not.
+            DatabaseUnavailable: it does not answer.
+            SchemaMissing, SchemaOutdated, SchemaTooNew: the schema is not this Baton's.
         """
-        self._closed = False
-        self._idle.append(await self._connect())
+        async with self._opening:
+            if self._closed:
+                conn = await self._connect()
+                try:
+                    await self.check(conn)
+                except BaseException:
+                    with CancelScope(shield=True):
+                        await conn.close()
+                    raise
+                self._idle.append(conn)
+                self._closed = False
         return self
+
+    async def check(self, conn: AsyncConnection[Any]) -> None:
+        """Check the schema over a connection, once in the life of this object.
+
+        Raises:
+            SchemaMissing, SchemaOutdated, SchemaTooNew: the schema is not this Baton's.
+        """
+        if not self._checked:
+            [(version,)] = await door.run(conn, self.schema, "schema_version")
+            migrations.require_current(self.schema, version)
+            self._checked = True
 
     async def close(self) -> None:
         """Close every connection; one that is lent is closed when it comes back."""
@@ -73,7 +97,10 @@ class Database:
 
         Raises:
             DatabaseUnavailable: none can be opened, or none became free in time.
+            SchemaMissing, SchemaOutdated, SchemaTooNew: as `open` does.
         """
+        if self._closed:
+            await self.open()
         with move_on_after(self._timeout) as waiting:
             await self._free.acquire()
         if waiting.cancelled_caught:
@@ -131,49 +158,68 @@ def _is_quiet(conn: AsyncConnection[Row]) -> bool:
 
 
 class SyncDatabase:
-    """A pool of connections to one schema, for programs without an event loop."""
+    """Connections for programs without an event loop; it takes the arguments of `Database`."""
 
     def __init__(
         self, dsn: str, schema: str, *, timeout: float = 30.0, size: int = 10, name: str = "baton"
     ) -> None:
-        self.dsn = dsn
         self.schema = sql.check_schema(schema)
+        self._conninfo = door.conninfo(dsn, application_name=name)
         self._timeout = timeout
-        self._pool: ConnectionPool[Connection[Row]] = ConnectionPool(
-            door.conninfo(dsn, application_name=name),
-            kwargs={"autocommit": True, "row_factory": tuple_row},
-            min_size=1,
-            max_size=size,
-            open=False,
-            configure=self._configure,
-            timeout=timeout,
-        )
-
-    def _configure(self, conn: Connection[Row]) -> None:
-        conn.execute(door.session_settings(conn, self._timeout).encode())
+        self._size = size
+        self._opening = threading.Lock()
+        self._checked = False
+        self._pool: ConnectionPool[Connection[Row]] | None = None
 
     def open(self) -> Self:
-        """Open the pool, proving that the server answers.
-
-        Raises:
-            DatabaseUnavailable: it does not.
-        """
-        with door.translated(self.schema):
-            Connection.connect(door.conninfo(self.dsn)).close()
-        self._pool.open()
+        """Do what `Database.open` does."""
+        self._opened()
         return self
+
+    def check(self, conn: Connection[Any]) -> None:
+        """Do what `Database.check` does."""
+        if not self._checked:
+            [(version,)] = door.run_sync(conn, self.schema, "schema_version")
+            migrations.require_current(self.schema, version)
+            self._checked = True
 
     def close(self) -> None:
         """Close every connection."""
-        self._pool.close()
+        with self._opening:
+            pool, self._pool = self._pool, None
+        if pool is not None:
+            pool.close()
 
     @contextmanager
     def connection(self) -> Iterator[Connection[Row]]:
-        """Lend a connection."""
-        with door.translated(self.schema), self._pool.connection() as conn:
+        """Do what `Database.connection` does."""
+        with door.translated(self.schema), self._opened().connection() as conn:
             yield conn
 
     def run(self, name: str, params: Mapping[str, Any] | None = None) -> list[Row]:
         """Do what `Database.run` does."""
         with self.connection() as conn:
             return door.run_sync(conn, self.schema, name, params)
+
+    def _opened(self) -> ConnectionPool[Connection[Row]]:
+        with self._opening:
+            if self._pool is None:
+                # the pool retries in silence; one plain connection says at once what is wrong
+                with (
+                    door.translated(self.schema),
+                    Connection.connect(self._conninfo, autocommit=True) as conn,
+                ):
+                    self.check(conn)
+                self._pool = ConnectionPool(
+                    self._conninfo,
+                    kwargs={"autocommit": True, "row_factory": tuple_row},
+                    min_size=1,
+                    max_size=self._size,
+                    configure=self._configure,
+                    timeout=self._timeout,
+                    open=True,
+                )
+            return self._pool
+
+    def _configure(self, conn: Connection[Row]) -> None:
+        conn.execute(door.session_settings(conn, self._timeout).encode())

@@ -239,67 +239,55 @@ async def test_work_goes_on_after_every_connection_was_cut(database: str) -> Non
     assert count == 2
 
 
-async def test_a_process_that_lost_its_lease_abandons_its_jobs_and_takes_a_new_one(
-    database: str,
-) -> None:
-    registry = Registry()
-    starts = 0
-    cancelled = anyio.Event()
+class Stubborn:
+    """A worker whose first attempt never ends unless it is cancelled."""
 
-    @registry.worker()
-    async def first_time_forever(_job: Job) -> None:
-        nonlocal starts
-        starts += 1
-        if starts == 1:
+    def __init__(self) -> None:
+        self.registry = Registry()
+        self.starts = 0
+        self.begun = anyio.Event()
+        self.cancelled = anyio.Event()
+        self.job = self.registry.worker(name="stubborn")(self._perform).new
+
+    async def _perform(self, _job: Job) -> None:
+        self.starts += 1
+        if self.starts == 1:
+            self.begun.set()
             try:
                 await anyio.sleep_forever()
             finally:
-                cancelled.set()
+                self.cancelled.set()
 
-    async with running(database, registry, lease_ttl=3) as (_, client):
-        await client.insert(first_time_forever.new())
 
-        async def has_begun() -> bool:
-            return starts == 1
+async def test_a_process_that_lost_its_lease_abandons_its_jobs_and_takes_a_new_one(
+    database: str,
+) -> None:
+    stubborn = Stubborn()
 
-        await until(has_begun)
+    async with running(database, stubborn.registry, lease_ttl=3) as (_, client):
+        await client.insert(stubborn.job())
+        await stubborn.begun.wait()
         await rows(database, "delete from baton.leases returning id")
         await until(all_final(database))
-    assert starts == 2
-    assert cancelled.is_set()
+    assert stubborn.starts == 2
+    assert stubborn.cancelled.is_set()
     assert await rows(database, "select state::text, attempt from baton.jobs") == [("completed", 2)]
 
 
 async def test_a_process_that_cannot_renew_stops_its_jobs_and_starts_anew(database: str) -> None:
     """Somebody holds the row of its lease for longer than the lease lasts."""
-    registry = Registry()
-    starts = 0
-    cancelled = anyio.Event()
+    stubborn = Stubborn()
 
-    @registry.worker()
-    async def first_time_forever(_job: Job) -> None:
-        nonlocal starts
-        starts += 1
-        if starts == 1:
-            try:
-                await anyio.sleep_forever()
-            finally:
-                cancelled.set()
-
-    async with running(database, registry, lease_ttl=3) as (_, client):
-        await client.insert(first_time_forever.new())
-
-        async def has_begun() -> bool:
-            return starts == 1
-
-        await until(has_begun)
+    async with running(database, stubborn.registry, lease_ttl=3) as (_, client):
+        await client.insert(stubborn.job())
+        await stubborn.begun.wait()
         async with connection(database) as holder, holder.transaction():
             await holder.execute("select from baton.leases for update")
             with anyio.fail_after(20):
-                await cancelled.wait()
-            assert starts == 1
+                await stubborn.cancelled.wait()
+            assert stubborn.starts == 1
         await until(all_final(database))
-    assert starts == 2
+    assert stubborn.starts == 2
     assert await rows(database, "select state::text, attempt from baton.jobs") == [("completed", 2)]
 
 

@@ -4,6 +4,7 @@ import asyncio
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import anyio
 import psycopg
 import pytest
 from psycopg.rows import dict_row
@@ -249,6 +250,45 @@ async def test_no_server_is_told_without_the_password() -> None:
         await client.insert(job())
     assert "secret" not in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+async def test_a_client_that_is_used_from_many_sides_at_once_keeps_to_its_size(
+    database: str,
+) -> None:
+    client = Client(settings=load(dsn=database, pool_size=3))
+    async with anyio.create_task_group() as tasks:
+        for _ in range(50):
+            tasks.start_soon(client.insert, job())
+    query = "select count(*) from pg_stat_activity where application_name = 'baton'"
+    open_now = await value(database, f"{query} and datname = current_database()")
+    await client.close()
+    assert 1 <= open_now <= 4  # the query's own is one
+    assert await value(database, "select count(*) from baton.jobs") == 50
+
+
+async def test_a_client_goes_on_after_its_connections_were_cut(database: str) -> None:
+    async with Client(database) as client:
+        await client.insert(job())
+        await rows(
+            database,
+            """
+            select pg_terminate_backend(pid) from pg_stat_activity
+            where datname = current_database() and pid <> pg_backend_pid()
+            """,
+        )
+        await client.insert(job())
+        await client.close()
+        await client.insert(job())
+    assert await value(database, "select count(*) from baton.jobs") == 3
+
+
+def test_a_closed_client_can_be_used_again(database: str) -> None:
+    client = SyncClient(database)
+    client.insert(job())
+    client.close()
+    client.close()
+    assert client.insert(job()).id == 2
+    client.close()
 
 
 async def test_the_default_client_is_made_from_the_environment(
