@@ -337,6 +337,6 @@ async def test_workflows_are_found_by_the_beginning_of_their_ids(
 
 
 async def test_looking_at_an_unmigrated_database_says_what_to_run(empty_database: str) -> None:
-    async with Database(empty_database, "baton", size=1) as db:
-        with pytest.raises(SchemaMissing, match=r"run: baton migrate$"):
-            await reading.list_jobs(db)
+    db = Database(empty_database, "baton", size=1)
+    with pytest.raises(SchemaMissing, match=r"run: baton migrate$"):
+        await reading.list_jobs(db)
