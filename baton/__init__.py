@@ -13,10 +13,12 @@ from baton.client import Client, SyncClient
 from baton.defaults import DefaultClient as _DefaultClient
 from baton.defaults import DefaultSyncClient as _DefaultSyncClient
 from baton.errors import BatonError
-from baton.jobs import Job, NewJob, Results, State
+from baton.jobs import Job, NewJob, Results
 from baton.outcomes import Cancel, Discard, Error, Snooze
 from baton.settings import Settings
+from baton.states import State
 from baton.status import Node, WorkflowStatus
+from baton.unique import Unique
 from baton.workers import JobOptions, Registry, Worker, worker
 from baton.workflows import Workflow
 
@@ -36,6 +38,7 @@ __all__ = [
     "Snooze",
     "State",
     "SyncClient",
+    "Unique",
     "Worker",
     "Workflow",
     "WorkflowStatus",

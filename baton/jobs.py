@@ -3,35 +3,21 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
 from baton.documents import check_text
 from baton.errors import InvalidJob, NotADependency, NotAStep
+from baton.states import State
+from baton.unique import Unique
 
 PRIORITIES = range(10)
 YEARS = range(1901, 9000)
 MAX_ATTEMPTS_LIMIT = 32_767  # a smallint
-RESERVED_META = frozenset({"workflow_id", "workflow_name", "workflow_label", "workflow_debug"})
-
-
-class State(StrEnum):
-    """The states of a job, Oban's eight."""
-
-    AVAILABLE = "available"
-    SCHEDULED = "scheduled"
-    SUSPENDED = "suspended"
-    EXECUTING = "executing"
-    RETRYABLE = "retryable"
-    COMPLETED = "completed"
-    DISCARDED = "discarded"
-    CANCELLED = "cancelled"
-
-    @property
-    def is_final(self) -> bool:
-        """Whether a job in this state is over."""
-        return self in {State.COMPLETED, State.DISCARDED, State.CANCELLED}
+WEIGHT_LIMIT = 32_767
+RESERVED_META = frozenset(
+    {"workflow_id", "workflow_name", "workflow_label", "workflow_debug", "context"}
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,6 +34,11 @@ class NewJob:
         meta: free bookkeeping, a JSON object.
         scheduled_at: not to be started before this time; it must have a time zone.
         schedule_in: the same as a delay in seconds after the insert; wins over ``scheduled_at``.
+        timeout: seconds that an attempt may take; ``None`` when nothing limits it.
+        deadline: from then on no attempt is started and the job is cancelled; it must have a time
+            zone.
+        weight: what the job counts for in the rate limit of its queue.
+        unique: what makes it the same as another; ``None`` when it may be there many times.
 
     Raises:
         InvalidJob: an option is out of range.
@@ -62,6 +53,10 @@ class NewJob:
     meta: Mapping[str, Any] = field(default_factory=dict)
     scheduled_at: datetime | None = None
     schedule_in: float | None = None
+    timeout: float | None = None
+    deadline: datetime | None = None
+    weight: int = 1
+    unique: Unique | None = None
 
     def __post_init__(self) -> None:
         try:
@@ -78,12 +73,22 @@ class NewJob:
                 f"max_attempts must be from 1 to {MAX_ATTEMPTS_LIMIT:,}, not {self.max_attempts!r}"
             )
         if reserved := RESERVED_META & self.meta.keys():
-            raise InvalidJob(f"meta must not set {', '.join(sorted(reserved))}: workflows own them")
-        if self.scheduled_at is not None:
-            if self.scheduled_at.tzinfo is None:
-                raise InvalidJob(f"scheduled_at must have a time zone: {self.scheduled_at!r}")
-            if self.scheduled_at.year not in YEARS:
-                raise InvalidJob(f"scheduled_at must be from 1901 to 8999: {self.scheduled_at!r}")
+            raise InvalidJob(f"meta must not set {', '.join(sorted(reserved))}: Baton owns them")
+        _check_time("scheduled_at", self.scheduled_at)
+        _check_time("deadline", self.deadline)
+        if self.timeout is not None and not 0 < self.timeout < float("inf"):
+            raise InvalidJob(f"timeout must be a number of seconds above 0, not {self.timeout!r}")
+        if type(self.weight) is not int or not 0 < self.weight <= WEIGHT_LIMIT:
+            raise InvalidJob(f"weight must be from 1 to {WEIGHT_LIMIT:,}, not {self.weight!r}")
+
+
+def _check_time(what: str, time: datetime | None) -> None:
+    if time is None:
+        return
+    if time.tzinfo is None:
+        raise InvalidJob(f"{what} must have a time zone: {time!r}")
+    if time.year not in YEARS:
+        raise InvalidJob(f"{what} must be from 1901 to 8999: {time!r}")
 
 
 def seconds(delay: float | timedelta) -> float:
@@ -133,6 +138,10 @@ class Job:
         attempt: which attempt this is, from 1; 0 before the first.
         errors: one mapping per failed attempt: attempt, at, kind, message, traceback.
         epoch: grows with each claim; fences late acknowledgements.
+        timeout: seconds that an attempt may take.
+        deadline: from then on no attempt is started.
+        weight: what it counts for in the rate limit of its queue.
+        conflict: whether an insert gave it back because it was there already; see `Unique`.
         step: its place in a workflow, while a worker performs it; ``None`` for a plain job.
     """
 
@@ -154,6 +163,10 @@ class Job:
     completed_at: datetime | None = None
     discarded_at: datetime | None = None
     cancelled_at: datetime | None = None
+    timeout: float | None = None
+    deadline: datetime | None = None
+    weight: int = 1
+    conflict: bool = False
     step: Step | None = None
 
     @property

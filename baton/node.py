@@ -1,6 +1,6 @@
 """A worker process: which services it runs, in which order they start, and how it stops."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import structlog
 from anyio import TASK_STATUS_IGNORED, CancelScope, Event, create_task_group, move_on_after
@@ -94,12 +94,17 @@ class Node:
                 sync_client.close()
 
     async def _serve(self, database: Database, task_status: TaskStatus[None]) -> bool:
-        duties: Sequence[Duty] = (stager(database), rescuer(database), sweeper(database))
+        staging = stager(database)
+        duties: Sequence[Duty] = (staging, rescuer(database), sweeper(database))
+        controls: Mapping[str, Callable[[str], None]] = {
+            "due": lambda _: staging.wake(),
+        }
         notifier = Notifier(
             self._settings.conninfo,
             self._settings.db_schema,
             timeout=self._settings.statement_timeout,
             wake=self._producer.wake,
+            controls=controls,
         )
         async with create_task_group() as holding:
             await holding.start(self._lease.run)

@@ -13,7 +13,8 @@ from typing import Any
 
 from baton import documents
 from baton.errors import InvalidResult, TooLarge
-from baton.jobs import Job, State, seconds
+from baton.jobs import Job, seconds
+from baton.states import State
 
 MESSAGE_LIMIT = 4_000  # characters
 TRACEBACK_LIMIT = 16_000  # characters

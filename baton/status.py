@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from baton.jobs import State
+from baton.states import State
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -31,10 +31,14 @@ from baton.ambient import ambient
 from baton.arguments import Arguments
 from baton.errors import DuplicateWorker, InvalidJob, InvalidWorker, UnknownWorker
 from baton.jobs import Job, NewJob, seconds
+from baton.unique import Unique
 
 P = ParamSpec("P")
 R_co = TypeVar("R_co", covariant=True)
 R = TypeVar("R")
+
+
+DURATIONS = frozenset({"schedule_in", "timeout"})
 
 
 class JobOptions(TypedDict, total=False):
@@ -47,6 +51,10 @@ class JobOptions(TypedDict, total=False):
     meta: Mapping[str, Any]
     scheduled_at: datetime
     schedule_in: float | timedelta
+    timeout: float | timedelta
+    deadline: datetime
+    weight: int
+    unique: Unique
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,11 +83,11 @@ class Definition:
             InvalidJob: an option is out of range.
         """
         chosen: dict[str, Any] = {**self.defaults, **options}
-        if "schedule_in" in chosen:
+        for option in DURATIONS & chosen.keys():
             try:
-                chosen["schedule_in"] = seconds(chosen["schedule_in"])
+                chosen[option] = seconds(chosen[option])
             except (TypeError, ValueError) as error:
-                raise InvalidJob(f"schedule_in: {error}") from None
+                raise InvalidJob(f"{option}: {error}") from None
         bound = self.arguments.bind(*args, **kwargs)
         return NewJob(worker=self.name, args=bound, **chosen)
 
@@ -317,7 +325,7 @@ def _define(
             defaults=defaults,
         )
         # an option that is out of range is an error where the worker is defined
-        NewJob(worker=name, **{k: v for k, v in defaults.items() if k != "schedule_in"})  # type: ignore[arg-type]
+        NewJob(worker=name, **{k: v for k, v in defaults.items() if k not in DURATIONS})  # type: ignore[arg-type]
     except InvalidJob as error:
         raise InvalidWorker(f"{name}: {error}") from None
     except TypeError as error:

@@ -15,8 +15,8 @@ from typing import Any
 import psycopg
 
 from baton import Client, NewJob, Workflow
-from baton.jobs import State
 from baton.outcomes import Ack
+from baton.states import State
 from baton.store.cycles import CycleConnection
 from baton.store.leases import LeaseConnection
 from benchmarks import harness

@@ -7,8 +7,9 @@ from typing import Any
 from psycopg import AsyncConnection
 from psycopg.rows import tuple_row
 
-from baton.jobs import Job, NewJob, State
+from baton.jobs import Job, NewJob
 from baton.outcomes import Ack
+from baton.states import State
 from baton.store import door
 from baton.store.cycles import CycleConnection
 from baton.store.leases import LeaseConnection

@@ -15,8 +15,9 @@ from baton.cli.options import Dsn, Json, Limit, Schema
 from baton.cli.tree import LOOKS, inert
 from baton.client import Client
 from baton.errors import ConfigurationError
-from baton.jobs import Job, State
+from baton.jobs import Job
 from baton.settings import Settings, load
+from baton.states import State
 
 ERROR_WIDTH = 80
 NAME_WIDTH = 11

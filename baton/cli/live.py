@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from baton.cli import tree
-from baton.jobs import State
+from baton.states import State
 from baton.status import Node, WorkflowStatus
 
 BAR_WIDTH = 30

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 from rich.text import Text
 from rich.tree import Tree
 
-from baton.jobs import State
+from baton.states import State
 from baton.status import Node, WorkflowStatus
 
 DEEPEST = 8

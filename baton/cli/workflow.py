@@ -13,8 +13,8 @@ from baton.cli import table, tree
 from baton.cli.options import Dsn, Json, Limit, Schema
 from baton.client import Client
 from baton.errors import ConfigurationError
-from baton.jobs import State
 from baton.settings import Settings, load
+from baton.states import State
 from baton.status import WorkflowStatus
 
 STATES = ("executing", "completed", "failed")

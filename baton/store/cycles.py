@@ -9,8 +9,9 @@ from anyio import CancelScope
 from psycopg import AsyncConnection
 
 from baton.errors import DatabaseUnavailable
-from baton.jobs import Job, State, Step
+from baton.jobs import Job, Step
 from baton.outcomes import Ack
+from baton.states import State
 from baton.store import door
 from baton.store.rows import document, texts
 
@@ -123,6 +124,9 @@ def _claimed(columns: Sequence[Sequence[Any]], steps: str | None, results: str |
             inserted_at=inserted_at,
             scheduled_at=scheduled_at,
             attempted_at=attempted_at,
+            timeout=timeout,
+            deadline=deadline,
+            weight=weight,
             step=_step(placed.get(str(job_id)), returned),
         )
         for (
@@ -140,6 +144,9 @@ def _claimed(columns: Sequence[Sequence[Any]], steps: str | None, results: str |
             inserted_at,
             scheduled_at,
             attempted_at,
+            timeout,
+            deadline,
+            weight,
         ) in zip(*columns, strict=True)
     ]
 

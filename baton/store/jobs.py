@@ -32,6 +32,9 @@ def job_columns(
             job.max_attempts,
             job.scheduled_at if job.schedule_in is None else None,
             job.schedule_in,
+            job.timeout,
+            job.deadline,
+            job.weight,
         )
         for job, identity in jobs
     ]
@@ -45,6 +48,9 @@ def job_columns(
         "max_attempts",
         "scheduled_ats",
         "delays",
+        "timeouts",
+        "deadlines",
+        "weights",
     )
     return dict(zip(names, door.columns(rows, len(names)), strict=True))
 

@@ -6,7 +6,8 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from baton.jobs import Job, State
+from baton.jobs import Job
+from baton.states import State
 from baton.status import WorkflowStatus
 from baton.store.pools import Database
 from baton.store.rows import to_job, to_node, to_workflow

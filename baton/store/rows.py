@@ -10,14 +10,15 @@ from typing import Any
 
 from pydantic_core import from_json
 
-from baton.jobs import Job, State
+from baton.jobs import Job
+from baton.states import State
 from baton.status import Node, WorkflowStatus
 
 Row = Sequence[Any]
 
 
 def to_job(row: Row) -> Job:
-    """Return the job of a row with the 18 columns that ``job_insert.sql`` ends with."""
+    """Return the job of a row with the 21 columns that ``job_insert.sql`` ends with."""
     (
         job_id,
         state,
@@ -37,6 +38,9 @@ def to_job(row: Row) -> Job:
         completed_at,
         discarded_at,
         cancelled_at,
+        timeout,
+        deadline,
+        weight,
     ) = row
     return Job(
         id=job_id,
@@ -57,6 +61,9 @@ def to_job(row: Row) -> Job:
         completed_at=completed_at,
         discarded_at=discarded_at,
         cancelled_at=cancelled_at,
+        timeout=timeout,
+        deadline=deadline,
+        weight=weight,
     )
 
 

@@ -44,6 +44,15 @@ create table baton.jobs (
   completed_at timestamptz,
   discarded_at timestamptz,
   cancelled_at timestamptz,
+  timeout double precision
+    constraint jobs_timeout_range check (timeout > 0 and timeout < 'infinity'),
+  deadline timestamptz
+    constraint jobs_deadline_range check (
+      deadline >= '1900-01-01 00:00+00' and deadline < '9000-01-01 00:00+00'
+    ),
+  weight smallint not null default 1
+    constraint jobs_weight_range check (weight > 0),
+  partition_key text,
   unique_key text,
   unique_states baton.job_state[]
 ) with (
@@ -63,8 +72,13 @@ create index jobs_due on baton.jobs (scheduled_at, id)
 -- What a rescue reads.
 create index jobs_executing on baton.jobs (attempted_by, id)
   where state = 'executing';
+-- A row whose key is not null is in one of its states: whatever takes a job out of them clears the
+-- key, so that no transition can meet a conflict; only an insert can.
 create unique index jobs_unique on baton.jobs (unique_key)
   where unique_key is not null and state = any (unique_states);
+-- What a fetch from a partitioned queue reads.
+create index jobs_partitions on baton.jobs (queue, partition_key, priority, scheduled_at, id)
+  where state = 'available' and partition_key is not null;
 
 comment on table baton.jobs is 'One row per job; the queue itself.';
 comment on column baton.jobs.id is 'Grows with insertion; the last tie-breaker of the order in which jobs run.';
@@ -86,7 +100,11 @@ comment on column baton.jobs.attempted_at is 'When the newest attempt was claime
 comment on column baton.jobs.completed_at is 'When it completed.';
 comment on column baton.jobs.discarded_at is 'When it was discarded.';
 comment on column baton.jobs.cancelled_at is 'When it was cancelled.';
-comment on column baton.jobs.unique_key is 'Jobs with the same key exclude each other while in one of unique_states.';
+comment on column baton.jobs.timeout is 'Seconds that an attempt may take; null when nothing limits it.';
+comment on column baton.jobs.deadline is 'From then on no attempt is started: the job is cancelled.';
+comment on column baton.jobs.weight is 'What the job counts for in the rate limit of its queue.';
+comment on column baton.jobs.partition_key is 'The partition of its queue that the job belongs to; null when the queue has none.';
+comment on column baton.jobs.unique_key is 'Jobs with the same key exclude each other while in one of unique_states; cleared when the job leaves them.';
 comment on column baton.jobs.unique_states is 'The states in which unique_key excludes others.';
 
 create table baton.workflows (
@@ -257,52 +275,122 @@ comment on column baton.leases.expires_at is 'From then on its jobs are given to
 create table baton.queues (
   name text primary key
     constraint queues_name_not_blank check (btrim(name) <> ''),
+  slots integer
+    constraint queues_slots_range check (slots between 0 and 10000),
   paused_at timestamptz,
   paused_by text,
-  limits jsonb not null default '{}',
-  updated_at timestamptz not null default now()
+  global_limit integer
+    constraint queues_global_limit_range check (global_limit > 0),
+  rate_limit integer
+    constraint queues_rate_limit_range check (rate_limit > 0),
+  rate_period double precision
+    constraint queues_rate_period_range check (rate_period > 0 and rate_period < 'infinity'),
+  partition_by text
+    constraint queues_partition_by_known check (partition_by ~ '^(worker|args[.].+|meta[.].+)$'),
+  last_partition text,
+  ageing double precision
+    constraint queues_ageing_range check (ageing > 0 and ageing < 'infinity'),
+  updated_at timestamptz not null default now(),
+  constraint queues_rate_complete check ((rate_limit is null) = (rate_period is null))
 );
 
-comment on table baton.queues is 'What outlives a restart about a queue: pause and limits.';
+comment on table baton.queues is 'What was said about a queue as a whole: it holds in every process and outlives restarts. A queue without a row runs as its processes were started.';
 comment on column baton.queues.name is 'The queue.';
+comment on column baton.queues.slots is 'How many of its jobs run at once in each process; 0 when it is stopped; null when each process was started with its own number.';
 comment on column baton.queues.paused_at is 'Since when nothing of it is started; null when it runs.';
 comment on column baton.queues.paused_by is 'Who paused it.';
-comment on column baton.queues.limits is 'Limits that hold across processes, a JSON object.';
+comment on column baton.queues.global_limit is 'How many of its jobs run at once in all processes together, in each partition.';
+comment on column baton.queues.rate_limit is 'How much weight is started within rate_period, in each partition.';
+comment on column baton.queues.rate_period is 'In seconds.';
+comment on column baton.queues.partition_by is 'What divides its jobs: worker, args.<name> or meta.<name>.';
+comment on column baton.queues.last_partition is 'The partition that was served last; the next fetch begins behind it.';
+comment on column baton.queues.ageing is 'Seconds of waiting that count for one step of priority; null when waiting does not count.';
 comment on column baton.queues.updated_at is 'When this row was last changed.';
+
+create table baton.queue_nodes (
+  queue text not null
+    constraint queue_nodes_queue_not_blank check (btrim(queue) <> ''),
+  node text not null
+    constraint queue_nodes_node_not_blank check (btrim(node) <> ''),
+  slots integer
+    constraint queue_nodes_slots_range check (slots between 0 and 10000),
+  paused_at timestamptz,
+  paused_by text,
+  updated_at timestamptz not null default now(),
+  primary key (queue, node)
+);
+
+comment on table baton.queue_nodes is 'What was said about a queue in the processes of one name; it wins over the table queues.';
+comment on column baton.queue_nodes.queue is 'The queue.';
+comment on column baton.queue_nodes.node is 'The name of the process, as leases has it.';
+comment on column baton.queue_nodes.slots is 'How many of its jobs run at once there; 0 when it is stopped; null when the table queues decides.';
+comment on column baton.queue_nodes.paused_at is 'Since when nothing of it is started there; null when it runs.';
+comment on column baton.queue_nodes.paused_by is 'Who paused it.';
+comment on column baton.queue_nodes.updated_at is 'When this row was last changed.';
+
+-- The exact memory of rate limits: what started when. It commits with the claim, so that nothing is
+-- counted that was not started, and nothing leaks when a process dies.
+create table baton.queue_starts (
+  queue text not null,
+  partition_key text not null default '',
+  started_at timestamptz not null,
+  weight integer not null
+) with (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 1000, autovacuum_vacuum_cost_delay = 0);
+create index queue_starts_newest on baton.queue_starts (queue, partition_key, started_at);
+
+comment on table baton.queue_starts is 'What queues with a rate limit started within their period, a row per fetch and partition.';
+comment on column baton.queue_starts.queue is 'The queue.';
+comment on column baton.queue_starts.partition_key is 'The partition; empty when the queue has none.';
+comment on column baton.queue_starts.started_at is 'When the jobs were started.';
+comment on column baton.queue_starts.weight is 'How much weight they have together.';
 
 create table baton.crons (
   name text primary key
     constraint crons_name_not_blank check (btrim(name) <> ''),
+  source text not null default 'database'
+    constraint crons_source_known check (source in ('code', 'database')),
   expression text not null,
   timezone text not null default 'UTC',
   worker text not null,
-  args jsonb not null default '{}',
-  options jsonb not null default '{}',
+  args jsonb not null default '{}'
+    constraint crons_args_is_object check (jsonb_typeof(args) = 'object'),
+  options jsonb not null default '{}'
+    constraint crons_options_is_object check (jsonb_typeof(options) = 'object'),
+  catch_up integer not null default 0
+    constraint crons_catch_up_range check (catch_up between 0 and 10000),
   paused_at timestamptz,
+  paused_by text,
   last_tick_at timestamptz,
+  inserted_at timestamptz not null default now(),
   updated_at timestamptz not null default now()
 );
 
 comment on table baton.crons is 'Periodic jobs.';
 comment on column baton.crons.name is 'Identifies the entry.';
+comment on column baton.crons.source is 'code: a worker process that registers it keeps it up to date; database: people added it.';
 comment on column baton.crons.expression is 'When to insert the job, in cron syntax.';
 comment on column baton.crons.timezone is 'The time zone in which the expression is read.';
 comment on column baton.crons.worker is 'The worker of the inserted jobs.';
 comment on column baton.crons.args is 'The arguments of the inserted jobs.';
 comment on column baton.crons.options is 'Options of the inserted jobs: queue, priority, max_attempts and so on.';
+comment on column baton.crons.catch_up is 'How many ticks that nobody was there for are made up for, the newest ones.';
 comment on column baton.crons.paused_at is 'Since when nothing is inserted; null when it runs.';
-comment on column baton.crons.last_tick_at is 'The newest tick whose job was inserted.';
+comment on column baton.crons.paused_by is 'Who paused it.';
+comment on column baton.crons.last_tick_at is 'The newest tick that was dealt with.';
+comment on column baton.crons.inserted_at is 'When the entry was first seen; ticks before it are none of its.';
 comment on column baton.crons.updated_at is 'When this row was last changed.';
 
 create table baton.duties (
   name text primary key,
-  last_run_at timestamptz not null default '-infinity'
+  last_run_at timestamptz not null default '-infinity',
+  position bigint not null default 0
 ) with (fillfactor = 50);
-insert into baton.duties (name) values ('sweep'), ('rescue');
+insert into baton.duties (name) values ('sweep'), ('rescue'), ('prune');
 
 comment on table baton.duties is 'When each periodic duty last ran; its row lock lets one process at a time do it.';
 comment on column baton.duties.name is 'The duty.';
 comment on column baton.duties.last_run_at is 'When it last ran, whichever process did it.';
+comment on column baton.duties.position is 'How far it got, where it goes through a table in portions.';
 
 -- The gate. A step may run when it has no row here; a row that poisons it cancels it.
 create view baton.unmet_dependencies as

@@ -11,5 +11,6 @@ call baton.cycle(
   %(ack_steps)s::boolean[],
   %(queues)s::text[],
   %(capacities)s::integer[],
-  null, null, null, null, null, null, null, null, null, null, null, null, null, null, null, null, null
+  null, null, null, null, null, null, null, null, null, null, null, null, null, null, null, null, null,
+  null, null, null
 )

@@ -17,6 +17,9 @@ select
   job.attempted_at,
   job.completed_at,
   job.discarded_at,
-  job.cancelled_at
+  job.cancelled_at,
+  job.timeout,
+  job.deadline,
+  job.weight
 from baton.jobs as job
 where job.id = %(id)s

@@ -11,14 +11,19 @@ with given as (
     %(priorities)s::smallint[],
     %(max_attempts)s::smallint[],
     %(scheduled_ats)s::timestamptz[],
-    %(delays)s::double precision[]
+    %(delays)s::double precision[],
+    %(timeouts)s::double precision[],
+    %(deadlines)s::timestamptz[],
+    %(weights)s::smallint[]
   ) with ordinality as given (
-    queue, worker, args, meta, tags, priority, max_attempts, scheduled_at, delay, ordinal
+    queue, worker, args, meta, tags, priority, max_attempts, scheduled_at, delay,
+    timeout, deadline, weight, ordinal
   )
 ),
 inserted as (
   insert into baton.jobs (
-    state, queue, worker, args, meta, tags, priority, max_attempts, scheduled_at
+    state, queue, worker, args, meta, tags, priority, max_attempts, scheduled_at, timeout, deadline,
+    weight
   )
   select
     case
@@ -32,7 +37,10 @@ inserted as (
     array(select jsonb_array_elements_text(given.tags::jsonb)),
     given.priority,
     given.max_attempts,
-    due.at
+    due.at,
+    given.timeout,
+    given.deadline,
+    given.weight
   from given
   cross join lateral (
     select coalesce(given.scheduled_at, now() + make_interval(secs => given.delay), now()) as at
@@ -63,6 +71,9 @@ select
   inserted.completed_at,
   inserted.discarded_at,
   inserted.cancelled_at,
+  inserted.timeout,
+  inserted.deadline,
+  inserted.weight,
   told.queues as told
 from inserted
 cross join told

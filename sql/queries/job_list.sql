@@ -21,7 +21,10 @@ select
   job.attempted_at,
   job.completed_at,
   job.discarded_at,
-  job.cancelled_at
+  job.cancelled_at,
+  job.timeout,
+  job.deadline,
+  job.weight
 from baton.jobs as job
 where job.id < coalesce(%(before)s::bigint, 9223372036854775807)
   and (%(state)s::baton.job_state is null or job.state = %(state)s::baton.job_state)

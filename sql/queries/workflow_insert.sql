@@ -19,18 +19,22 @@ given as (
     %(max_attempts)s::smallint[],
     %(scheduled_ats)s::timestamptz[],
     %(delays)s::double precision[],
+    %(timeouts)s::double precision[],
+    %(deadlines)s::timestamptz[],
+    %(weights)s::smallint[],
     %(step_names)s::text[],
     %(deps)s::text[],
     %(ignore_cancelled)s::boolean[],
     %(ignore_discarded)s::boolean[]
   ) with ordinality as given (
     queue, worker, args, meta, tags, priority, max_attempts, scheduled_at, delay,
-    step_name, deps, ignore_cancelled, ignore_discarded, ordinal
+    timeout, deadline, weight, step_name, deps, ignore_cancelled, ignore_discarded, ordinal
   )
 ),
 inserted as (
   insert into baton.jobs (
-    state, queue, worker, args, meta, tags, priority, max_attempts, scheduled_at
+    state, queue, worker, args, meta, tags, priority, max_attempts, scheduled_at, timeout, deadline,
+    weight
   )
   select
     case
@@ -45,7 +49,10 @@ inserted as (
     array(select jsonb_array_elements_text(given.tags::jsonb)),
     given.priority,
     given.max_attempts,
-    due.at
+    due.at,
+    given.timeout,
+    given.deadline,
+    given.weight
   from given
   cross join lateral (
     select coalesce(given.scheduled_at, now() + make_interval(secs => given.delay), now()) as at
@@ -101,6 +108,9 @@ select
   numbered.completed_at,
   numbered.discarded_at,
   numbered.cancelled_at,
+  numbered.timeout,
+  numbered.deadline,
+  numbered.weight,
   told.queues as told
 from numbered
 cross join told

@@ -33,6 +33,9 @@ create or replace procedure baton.cycle(
   out inserted_ats timestamptz[],
   out scheduled_ats timestamptz[],
   out attempted_ats timestamptz[],
+  out timeouts double precision[],
+  out deadlines timestamptz[],
+  out weights smallint[],
   out steps text,
   out results text
 )
@@ -70,7 +73,8 @@ begin
     select fetched.*
     into
       ids, epochs, queue_names, workers, args, metas, tags, priorities, attempts, max_attempts,
-      errors, inserted_ats, scheduled_ats, attempted_ats, steps, results
+      errors, inserted_ats, scheduled_ats, attempted_ats, timeouts, deadlines, weights, steps,
+      results
     from baton.fetch_jobs(lease, fetch_queues, fetch_capacities) as fetched;
   end if;
 

@@ -21,6 +21,9 @@ create or replace function baton.fetch_jobs(
   out inserted_ats timestamptz[],
   out scheduled_ats timestamptz[],
   out attempted_ats timestamptz[],
+  out timeouts double precision[],
+  out deadlines timestamptz[],
+  out weights smallint[],
   out steps text,
   out results text
 )
@@ -58,10 +61,11 @@ begin
     array_agg(to_json(claimed.tags)::text), array_agg(claimed.priority),
     array_agg(claimed.attempt), array_agg(claimed.max_attempts), array_agg(claimed.errors::text),
     array_agg(claimed.inserted_at), array_agg(claimed.scheduled_at), array_agg(claimed.attempted_at),
+    array_agg(claimed.timeout), array_agg(claimed.deadline), array_agg(claimed.weight),
     array_agg(claimed.id) filter (where claimed.meta ? 'workflow_id')
   into
     ids, epochs, queue_names, workers, args, metas, tags, priorities, attempts, max_attempts,
-    errors, inserted_ats, scheduled_ats, attempted_ats, step_ids
+    errors, inserted_ats, scheduled_ats, attempted_ats, timeouts, deadlines, weights, step_ids
   from (select * from claimed order by priority, scheduled_at, id) as claimed;
 
   if step_ids is null then

@@ -12,7 +12,8 @@ from uuid import UUID
 import pytest
 
 from baton import SyncClient
-from baton.jobs import Job, State
+from baton.jobs import Job
+from baton.states import State
 from baton.workflows import Workflow
 from tests.support import done, ended, job, process, rows
 

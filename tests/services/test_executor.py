@@ -13,9 +13,10 @@ import pytest
 from pydantic import BaseModel
 
 from baton import Cancel, Discard, Error, Snooze
-from baton.jobs import Job, State, Step
+from baton.jobs import Job, Step
 from baton.outcomes import Ack
 from baton.services.executor import Executor, Stop
+from baton.states import State
 from baton.workers import Registry
 
 pytestmark = pytest.mark.anyio

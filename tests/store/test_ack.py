@@ -7,7 +7,8 @@ import pytest
 
 from baton.client import Client
 from baton.errors import InvalidData
-from baton.jobs import Job, State
+from baton.jobs import Job
+from baton.states import State
 from tests.support import connection, done, ended, job, process, rows, value, waiters
 
 pytestmark = pytest.mark.anyio

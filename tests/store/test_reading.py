@@ -11,7 +11,8 @@ import pytest
 
 from baton import Client, Workflow
 from baton.errors import SchemaMissing
-from baton.jobs import Job, State
+from baton.jobs import Job
+from baton.states import State
 from baton.status import WorkflowStatus
 from baton.store import reading
 from baton.store.pools import Database

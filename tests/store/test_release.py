@@ -6,7 +6,7 @@ import anyio
 import pytest
 
 from baton.client import Client
-from baton.jobs import State
+from baton.states import State
 from baton.workflows import Workflow
 from tests.support import Process, connection, done, ended, job, process, rows, states, value
 

@@ -13,7 +13,7 @@ import pytest
 from rich.console import Console
 
 from baton.cli.live import follow
-from baton.jobs import State
+from baton.states import State
 from baton.status import Node, WorkflowStatus
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)

@@ -10,7 +10,7 @@ import pytest
 from rich.console import Console
 
 from baton.cli import tree
-from baton.jobs import State
+from baton.states import State
 from baton.status import Node, WorkflowStatus
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)

@@ -1,25 +1,22 @@
-"""The client: how programs insert jobs and workflows and look at them.
-
-`Client` is for programs with an event loop, `SyncClient` for the others. Programs that need only
-one use the functions of the package, ``baton.insert`` and so on, which share a default client made
-from the environment.
-"""
+"""The client for programs with an event loop."""
 
 import re
-from collections.abc import AsyncIterator, Iterator, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from datetime import datetime
 from typing import Any, Self
 from uuid import UUID
 
-from baton.errors import InvalidJob, NotFound
-from baton.jobs import Job, NewJob, State
+from baton.client.checks import checked
+from baton.errors import NotFound
+from baton.jobs import Job, NewJob
 from baton.settings import Settings, load
+from baton.states import State
 from baton.status import WorkflowStatus
 from baton.store import jobs as job_store
 from baton.store import reading
 from baton.store import workflows as workflow_store
-from baton.store.pools import Database, SyncDatabase
+from baton.store.pools import Database
 from baton.workflows import Workflow
 
 _ID_PREFIX = re.compile(r"[0-9a-f-]{4,36}")
@@ -87,12 +84,12 @@ class Client:
             InvalidJob: one can't be stored.
             DatabaseError: the database refused or is away.
         """
-        checked = _checked(jobs)
+        valid = checked(jobs)
         async with self._connection(conn) as connection:
             schema, limit = self._database.schema, self._limit
-            if not checked:
+            if not valid:
                 return []
-            return await job_store.insert(connection, schema, checked, limit=limit)
+            return await job_store.insert(connection, schema, valid, limit=limit)
 
     async def insert_workflow(self, workflow: Workflow, *, conn: Any = None) -> Sequence[Job]:
         """Insert a workflow, all of it or nothing; `Workflow.insert` says more."""
@@ -192,74 +189,3 @@ class Client:
         else:
             await self._database.check(conn)
             yield conn
-
-
-class SyncClient:
-    """Does what `Client` does, for programs without an event loop; safe to share between threads.
-
-    Use it as ``with SyncClient(dsn) as client``. It takes the arguments of `Client`.
-    """
-
-    def __init__(
-        self,
-        dsn: str | None = None,
-        *,
-        schema: str | None = None,
-        settings: Settings | None = None,
-    ) -> None:
-        settings = settings if settings is not None else load(dsn=dsn, schema=schema)
-        self._limit = settings.max_args_bytes
-        self._database = SyncDatabase(
-            settings.conninfo,
-            settings.db_schema,
-            timeout=settings.statement_timeout,
-            size=settings.pool_size,
-        )
-
-    def __enter__(self) -> Self:
-        self._database.open()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """Close every connection; the client opens new ones when it is used again."""
-        self._database.close()
-
-    def insert(self, job: NewJob, *, conn: Any = None) -> Job:
-        """Insert a job and tell its queue; ``conn`` is an open psycopg ``Connection``."""
-        [inserted] = self.insert_all([job], conn=conn)
-        return inserted
-
-    def insert_all(self, jobs: Sequence[NewJob], *, conn: Any = None) -> list[Job]:
-        """Insert jobs in one statement, all or none; return them in the same order."""
-        checked = _checked(jobs)
-        with self._connection(conn) as connection:
-            schema, limit = self._database.schema, self._limit
-            if not checked:
-                return []
-            return job_store.insert_sync(connection, schema, checked, limit=limit)
-
-    def insert_workflow(self, workflow: Workflow, *, conn: Any = None) -> Sequence[Job]:
-        """Insert a workflow, all of it or nothing; `Workflow.insert` says more."""
-        workflow.validate()
-        with self._connection(conn) as connection:
-            schema, limit = self._database.schema, self._limit
-            return workflow_store.insert_sync(connection, schema, workflow, limit=limit)
-
-    @contextmanager
-    def _connection(self, conn: Any) -> Iterator[Any]:
-        if conn is None:
-            with self._database.connection() as own:
-                yield own
-        else:
-            self._database.check(conn)
-            yield conn
-
-
-def _checked(jobs: Sequence[NewJob]) -> Sequence[NewJob]:
-    for job in jobs:
-        if not isinstance(job, NewJob):
-            raise InvalidJob(f"{job!r} is not a job; .new() of a worker makes one")
-    return jobs

@@ -1,0 +1,77 @@
+"""The client for programs without an event loop."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, Self
+
+from baton.client.checks import checked
+from baton.jobs import Job, NewJob
+from baton.settings import Settings, load
+from baton.store import jobs as job_store
+from baton.store import workflows as workflow_store
+from baton.store.pools import SyncDatabase
+from baton.workflows import Workflow
+
+
+class SyncClient:
+    """Does what `Client` does, for programs without an event loop; safe to share between threads.
+
+    Use it as ``with SyncClient(dsn) as client``. It takes the arguments of `Client`.
+    """
+
+    def __init__(
+        self,
+        dsn: str | None = None,
+        *,
+        schema: str | None = None,
+        settings: Settings | None = None,
+    ) -> None:
+        settings = settings if settings is not None else load(dsn=dsn, schema=schema)
+        self._limit = settings.max_args_bytes
+        self._database = SyncDatabase(
+            settings.conninfo,
+            settings.db_schema,
+            timeout=settings.statement_timeout,
+            size=settings.pool_size,
+        )
+
+    def __enter__(self) -> Self:
+        self._database.open()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close every connection; the client opens new ones when it is used again."""
+        self._database.close()
+
+    def insert(self, job: NewJob, *, conn: Any = None) -> Job:
+        """Insert a job and tell its queue; ``conn`` is an open psycopg ``Connection``."""
+        [inserted] = self.insert_all([job], conn=conn)
+        return inserted
+
+    def insert_all(self, jobs: Sequence[NewJob], *, conn: Any = None) -> list[Job]:
+        """Insert jobs in one statement, all or none; return them in the same order."""
+        valid = checked(jobs)
+        with self._connection(conn) as connection:
+            schema, limit = self._database.schema, self._limit
+            if not valid:
+                return []
+            return job_store.insert_sync(connection, schema, valid, limit=limit)
+
+    def insert_workflow(self, workflow: Workflow, *, conn: Any = None) -> Sequence[Job]:
+        """Insert a workflow, all of it or nothing; `Workflow.insert` says more."""
+        workflow.validate()
+        with self._connection(conn) as connection:
+            schema, limit = self._database.schema, self._limit
+            return workflow_store.insert_sync(connection, schema, workflow, limit=limit)
+
+    @contextmanager
+    def _connection(self, conn: Any) -> Iterator[Any]:
+        if conn is None:
+            with self._database.connection() as own:
+                yield own
+        else:
+            self._database.check(conn)
+            yield conn
