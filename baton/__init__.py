@@ -9,6 +9,7 @@ from importlib.metadata import version as _version
 from typing import Any
 
 from baton.ambient import ambient as _ambient
+from baton.arguments import resource
 from baton.client import Client, SyncClient
 from baton.defaults import DefaultClient as _DefaultClient
 from baton.defaults import DefaultSyncClient as _DefaultSyncClient
@@ -18,6 +19,7 @@ from baton.outcomes import Cancel, Discard, Error, Snooze
 from baton.settings import Settings
 from baton.states import State
 from baton.status import Node, WorkflowStatus
+from baton.telemetry import Telemetry
 from baton.unique import Unique
 from baton.workers import JobOptions, Registry, Worker, worker
 from baton.workflows import Workflow
@@ -38,6 +40,7 @@ __all__ = [
     "Snooze",
     "State",
     "SyncClient",
+    "Telemetry",
     "Unique",
     "Worker",
     "Workflow",
@@ -46,6 +49,7 @@ __all__ = [
     "insert_all",
     "insert_all_sync",
     "insert_sync",
+    "resource",
     "worker",
 ]
 

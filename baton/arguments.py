@@ -2,6 +2,7 @@
 
 import inspect
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, get_type_hints
 
@@ -16,6 +17,22 @@ _POSITIONAL = {inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_O
 _NAMED = {inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY}
 
 
+@dataclass(frozen=True, slots=True)
+class Resource:
+    """Stands as the default of a parameter that a lifespan's resource is given to."""
+
+    name: str
+
+
+def resource(name: str) -> Any:
+    """Mark a parameter that a resource is given to, what a lifespan yields under that name.
+
+    Write ``db: Pool = resource("db")``. The parameter is no argument of the job. Whoever calls the
+    function directly passes a value.
+    """
+    return Resource(name)
+
+
 class Arguments:
     """Checks and converts the arguments of one worker.
 
@@ -23,6 +40,9 @@ class Arguments:
         worker: the worker's name, for messages.
         function: what is called; its first parameter is the job, the others are the arguments.
         skip: how many parameters stand before the job (``self``).
+
+    Attributes:
+        resources: the resources that parameters ask for, by name of the parameter.
 
     Raises:
         InvalidWorker: the first parameter is not the job, or the others have no names.
@@ -37,7 +57,15 @@ class Arguments:
                 f"the first parameter of {worker} must be the job, as in "
                 f"def {function.__name__}(job: Job, …)"
             )
-        self._parameters = {parameter.name: parameter for parameter in parameters[1:]}
+        given = {parameter.name: parameter for parameter in parameters[1:]}
+        self.resources = {
+            name: parameter.default.name
+            for name, parameter in given.items()
+            if isinstance(parameter.default, Resource)
+        }
+        self._parameters = {
+            name: parameter for name, parameter in given.items() if name not in self.resources
+        }
         self._extra = None
         for name, parameter in list(self._parameters.items()):
             if parameter.kind is inspect.Parameter.VAR_KEYWORD:

@@ -62,6 +62,52 @@ class InvalidWorker(BatonError):
     """A function or class that can't be a worker."""
 
 
+class InvalidHook(BatonError):
+    """A hook that can't be used as one."""
+
+
+class DuplicateHandler(BatonError):
+    """A telemetry handler of this name is attached already."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"a handler named {name!r} is attached already; detach it first")
+        self.name = name
+
+
+class MissingResource(BatonError):
+    """A worker asks for a resource that no lifespan of the process yields."""
+
+    def __init__(self, worker: str, name: str, known: Collection[str]) -> None:
+        has = ", ".join(sorted(known)) or "none"
+        super().__init__(
+            f"{worker} asks for the resource {name!r}; the lifespans of this process yield: {has}"
+        )
+        self.name = name
+
+
+class AttemptFailed(BatonError):
+    """A worker returned `Error`; what its backoff is told."""
+
+
+class AttemptTimeout(BatonError, TimeoutError):
+    """An attempt took longer than it may."""
+
+    def __init__(self, timeout: float) -> None:
+        super().__init__(f"it took longer than {timeout:g} s")
+        self.timeout = timeout
+
+
+class ProcessDied(BatonError):
+    """The child process that ran an attempt died."""
+
+    def __init__(self, status: int | None) -> None:
+        how = "ended" if status is None else f"ended with status {status}"
+        if status is not None and status < 0:
+            how = f"was killed by signal {-status}"
+        super().__init__(f"the child process that ran the attempt {how}")
+        self.status = status
+
+
 class InvalidWorkflow(BatonError):
     """A workflow that can't be inserted."""
 

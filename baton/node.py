@@ -1,17 +1,22 @@
 """A worker process: which services it runs, in which order they start, and how it stops."""
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from typing import Any
 
 import structlog
 from anyio import TASK_STATUS_IGNORED, CancelScope, Event, create_task_group, move_on_after
 from anyio.abc import TaskStatus
 
+from baton import child
 from baton.ambient import ambient
 from baton.client import Client, SyncClient
+from baton.lifespans import opened
 from baton.services.duty import Duty
 from baton.services.executor import Executor, Stop
 from baton.services.lease_keeper import LeaseKeeper
 from baton.services.notifier import Notifier
+from baton.services.processes import Processes
 from baton.services.producer import Producer
 from baton.services.rescuer import rescuer
 from baton.services.stager import stager
@@ -36,6 +41,7 @@ class Node:
 
     def __init__(self, settings: Settings, registry: Registry) -> None:
         self._settings = settings
+        self._registry = registry
         self._connection = CycleConnection(
             settings.conninfo, settings.db_schema, timeout=settings.statement_timeout
         )
@@ -54,11 +60,17 @@ class Node:
             poll_interval=settings.poll_interval,
             suspicion=settings.statement_timeout + settings.lease_ttl,
         )
+        self._processes = Processes(settings.child_processes, partial(child.perform, settings))
+        self._resources: dict[str, Any] = {}
         self._executor = Executor(
             registry,
             slots=sum(settings.queues.values()),
             max_result_bytes=settings.max_result_bytes,
             on_done=self._producer.acknowledge,
+            on_stuck=self._producer.hold_slot,
+            on_free=self._producer.free_slot,
+            processes=self._processes,
+            resources=self._resources,
         )
         self._producer.supply(self._executor)
         self._stopping = Event()
@@ -88,8 +100,11 @@ class Node:
             try:
                 await self._connection.connect()
                 with ambient.using(client, sync_client):
-                    return await self._serve(database, task_status)
+                    async with opened(self._registry.lifespans) as resources:
+                        self._resources.update(resources)
+                        return await self._serve(database, task_status)
             finally:
+                await self._processes.close()
                 await self._connection.close()
                 sync_client.close()
 

@@ -12,7 +12,7 @@ from datetime import timedelta
 from typing import Any
 
 from baton import documents
-from baton.errors import InvalidResult, TooLarge
+from baton.errors import AttemptFailed, InvalidResult, TooLarge
 from baton.jobs import Job, seconds
 from baton.states import State
 
@@ -66,11 +66,21 @@ class Success:
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """The attempt failed: a kind (the exception's class, or ``error``) and the story."""
+    """The attempt failed.
+
+    Attributes:
+        kind: the exception's class, or ``error``.
+        message: what it said.
+        traceback: where it came from.
+        error: the exception itself, where it is still at hand.
+        retry_in: seconds until the next attempt; ``None`` for the general formula.
+    """
 
     kind: str
     message: str
     traceback: str | None = None
+    error: BaseException | None = field(default=None, repr=False, compare=False)
+    retry_in: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +135,7 @@ def interpret(value: Any, *, stores: bool, limit: int) -> Outcome:
         case Snooze() | Discard() | Cancel():
             return value
         case Error(reason):
-            return Failure("error", str(reason))
+            return Failure("error", str(reason), error=AttemptFailed(str(reason)))
         case None:
             return Success()
         case _ if not stores:
@@ -157,7 +167,7 @@ def failure(error: BaseException) -> Failure:
         story = "".join(traceback.format_exception(error))
     except BaseException:
         story = None
-    return Failure(type(error).__qualname__, message, story)
+    return Failure(type(error).__qualname__, message, story, error)
 
 
 def backoff(attempt: int) -> float:
@@ -186,8 +196,8 @@ def settle(job: Job, outcome: Outcome) -> Ack:
             return _ack(job, State.CANCELLED, error=_error("cancel", str(reason)))
         case Failure(kind, message, story) if job.attempt >= job.max_attempts:
             return _ack(job, State.DISCARDED, error=_error(kind, message, story))
-        case Failure(kind, message, story):
-            delay = backoff(job.attempt)
+        case Failure(kind, message, story, _, retry_in):
+            delay = backoff(job.attempt) if retry_in is None else retry_in
             return _ack(job, State.RETRYABLE, delay=delay, error=_error(kind, message, story))
 
 

@@ -66,6 +66,7 @@ class Settings(BaseSettings):
         queues: how many jobs of each queue run at once in a worker process.
         poll_interval: seconds after which a worker looks for jobs though nothing was announced.
         grace: seconds that running jobs have to end when a worker process is stopped.
+        child_processes: how many child processes run workers with ``executor="process"``, at most.
         lease_ttl: seconds of silence after which a process's jobs are given to others.
         statement_timeout: seconds that a statement may take.
         pool_size: connections of a client at most.
@@ -85,6 +86,7 @@ class Settings(BaseSettings):
     queues: Annotated[dict[str, int], NoDecode, BeforeValidator(_queues)] = {"default": 20}
     poll_interval: Annotated[float, Field(gt=0, le=3_600)] = 1.0
     grace: Annotated[float, Field(ge=0, le=86_400)] = 15.0
+    child_processes: Annotated[int, Field(ge=1, le=1_000)] = os.cpu_count() or 1
     lease_ttl: Annotated[float, Field(ge=3, le=3_600)] = 15.0
     statement_timeout: Annotated[float, Field(ge=1, le=3_600)] = 30.0
     pool_size: Annotated[int, Field(ge=1, le=1_000)] = 10

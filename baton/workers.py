@@ -19,17 +19,20 @@ from typing import (
     ClassVar,
     Concatenate,
     Generic,
+    Literal,
     ParamSpec,
     Protocol,
     Self,
     TypedDict,
     TypeVar,
     Unpack,
+    get_args,
 )
 
 from baton.ambient import ambient
 from baton.arguments import Arguments
 from baton.errors import DuplicateWorker, InvalidJob, InvalidWorker, UnknownWorker
+from baton.hooks import Hooks
 from baton.jobs import Job, NewJob, seconds
 from baton.unique import Unique
 
@@ -37,6 +40,9 @@ P = ParamSpec("P")
 R_co = TypeVar("R_co", covariant=True)
 R = TypeVar("R")
 
+
+Backoff = Callable[[Job, BaseException], float | timedelta]
+ExecutorName = Literal["auto", "process"]
 
 DURATIONS = frozenset({"schedule_in", "timeout"})
 
@@ -67,6 +73,9 @@ class Definition:
         bind: returns what is called: the function, or ``perform`` of a new object.
         is_async: whether calling it gives an awaitable; otherwise it runs in a thread.
         defaults: the options of its jobs.
+        backoff: returns the delay before the next attempt, given the job and the error; ``None``
+            for the general formula.
+        executor: ``process`` runs it in a child process.
     """
 
     name: str
@@ -74,6 +83,8 @@ class Definition:
     bind: Callable[[], Callable[..., Any]] = field(repr=False)
     is_async: bool
     defaults: JobOptions
+    backoff: Backoff | None = None
+    executor: ExecutorName = "auto"
 
     def new(self, options: JobOptions, args: Sequence[Any], kwargs: Mapping[str, Any]) -> NewJob:
         """Make a job.
@@ -99,10 +110,14 @@ class Definition:
         return str(Path(code.co_filename).resolve()), code.co_firstlineno
 
 
-class Registry:
-    """Workers by name. Most programs never meet it: there is a default one."""
+class Registry(Hooks):
+    """Workers by name, and the hooks around their jobs.
+
+    Most programs never meet it: there is a default one.
+    """
 
     def __init__(self) -> None:
+        super().__init__()
         self._definitions: dict[str, Definition] = {}
 
     def add(self, definition: Definition) -> None:
@@ -131,9 +146,16 @@ class Registry:
         """Return the registered names, sorted."""
         return sorted(self._definitions)
 
-    def worker(self, *, name: str | None = None, **defaults: Unpack[JobOptions]) -> "Decorator":
+    def worker(
+        self,
+        *,
+        name: str | None = None,
+        backoff: Backoff | None = None,
+        executor: ExecutorName = "auto",
+        **defaults: Unpack[JobOptions],
+    ) -> "Decorator":
         """Do what `baton.worker` does, in this registry."""
-        return _decorator(self, name, defaults)
+        return _decorator(self, name, defaults, backoff=backoff, executor=executor)
 
     @contextmanager
     def collecting(self) -> "Iterator[Self]":
@@ -211,7 +233,13 @@ class Decorator(Protocol):
     def __call__(self, function: Callable[Concatenate[Job, P], R], /) -> WorkerFunction[P, R]: ...
 
 
-def worker(*, name: str | None = None, **defaults: Unpack[JobOptions]) -> Decorator:
+def worker(
+    *,
+    name: str | None = None,
+    backoff: Backoff | None = None,
+    executor: ExecutorName = "auto",
+    **defaults: Unpack[JobOptions],
+) -> Decorator:
     """Register a function as a worker; the result can be called as before and makes jobs.
 
     The function takes the `Job` first; its other parameters are the arguments of the job, checked
@@ -220,21 +248,34 @@ def worker(*, name: str | None = None, **defaults: Unpack[JobOptions]) -> Decora
 
     Args:
         name: what jobs call it; by default the module and the function's name.
+        backoff: called with the job and the error after a failed attempt; returns the delay before
+            the next one, in seconds or as a timedelta. One that raises counts as not given.
+        executor: ``process`` runs it in a child process of its own, for work that needs the CPU or
+            that may crash; it must then be importable from the module that ``--app`` names.
         defaults: options of its jobs, as `NewJob` has them: queue, priority, max_attempts, tags,
-        meta.
+            meta, timeout, weight, unique and so on.
 
     Raises:
         InvalidWorker: its first parameter is not the job, or the others have no names.
         DuplicateWorker: another worker has the name.
     """
-    return _decorator(_current.get(), name, defaults)
+    return _decorator(_current.get(), name, defaults, backoff=backoff, executor=executor)
 
 
-def _decorator(registry: Registry, name: str | None, defaults: JobOptions) -> Decorator:
+def current_registry() -> Registry:
+    """Return the registry that `worker` and `Worker` use here."""
+    return _current.get()
+
+
+def _decorator(
+    registry: Registry, name: str | None, defaults: JobOptions, **options: Any
+) -> Decorator:
     def decorate(function: Any) -> Any:
         if not callable(function) or inspect.isclass(function):
             raise InvalidWorker(f"@worker() takes a function, not {function!r}; subclass Worker")
-        definition = _define(name or _name_of(function), function, defaults, lambda: function)
+        definition = _define(
+            name or _name_of(function), function, defaults, lambda: function, **options
+        )
         registry.add(definition)
         return WorkerFunction(function, definition, {})
 
@@ -246,22 +287,36 @@ class Worker:
 
     Subclasses define ``perform(self, job, …)``, async or not; its parameters after ``job`` are the
     arguments. Options are class arguments: ``class Send(Worker, queue="mail", max_attempts=3)``.
-    Each job gets a new object.
+    Each job gets a new object. A method ``backoff(self, job, error)`` returns the delay before the
+    next attempt.
     """
 
     _definition: ClassVar[Definition]
     _defaults: ClassVar[JobOptions] = {}
+    _executor: ClassVar[ExecutorName] = "auto"
 
     def __init_subclass__(
-        cls, *, name: str | None = None, abstract: bool = False, **defaults: Unpack[JobOptions]
+        cls,
+        *,
+        name: str | None = None,
+        abstract: bool = False,
+        executor: ExecutorName | None = None,
+        **defaults: Unpack[JobOptions],
     ) -> None:
         """Register the subclass, unless it is ``abstract`` or defines no ``perform``."""
         super().__init_subclass__()
         cls._defaults = {**cls._defaults, **defaults}
+        cls._executor = executor or cls._executor
         if abstract or cls.perform is Worker.perform:
             return
         cls._definition = _define(
-            name or _name_of(cls), cls.perform, cls._defaults, lambda: cls().perform, skip=1
+            name or _name_of(cls),
+            cls.perform,
+            cls._defaults,
+            lambda: cls().perform,
+            skip=1,
+            backoff=cls._backoff if hasattr(cls, "backoff") else None,
+            executor=cls._executor,
         )
         _current.get().add(cls._definition)
 
@@ -300,6 +355,12 @@ class Worker:
         return cls().perform(job, *args, **kwargs)
 
     @classmethod
+    def _backoff(cls, job: Job, error: BaseException) -> float | timedelta:
+        made: Any = cls()
+        delay: float | timedelta = made.backoff(job, error)
+        return delay
+
+    @classmethod
     def _defined(cls) -> Definition:
         if "_definition" not in cls.__dict__:
             raise InvalidWorker(f"{cls.__qualname__} defines no perform(self, job)")
@@ -313,7 +374,11 @@ def _define(
     bind: Callable[[], Callable[..., Any]],
     *,
     skip: int = 0,
+    backoff: Backoff | None = None,
+    executor: ExecutorName = "auto",
 ) -> Definition:
+    if executor not in get_args(ExecutorName):
+        raise InvalidWorker(f"{name}: executor must be auto or process, not {executor!r}")
     if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
         raise InvalidWorker(f"{name} is a generator; a worker returns one value")
     try:
@@ -323,6 +388,8 @@ def _define(
             bind=bind,
             is_async=inspect.iscoroutinefunction(function),
             defaults=defaults,
+            backoff=backoff,
+            executor=executor,
         )
         # an option that is out of range is an error where the worker is defined
         NewJob(worker=name, **{k: v for k, v in defaults.items() if k not in DURATIONS})  # type: ignore[arg-type]

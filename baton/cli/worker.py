@@ -47,6 +47,13 @@ def worker(
             help="Seconds that running jobs have to end after SIGTERM or SIGINT. [15]",
         ),
     ] = None,
+    child_processes: Annotated[
+        int | None,
+        typer.Option(
+            envvar="BATON_CHILD_PROCESSES",
+            help="Child processes for workers with executor=process. [the number of CPUs]",
+        ),
+    ] = None,
     lease_ttl: Annotated[
         float | None,
         typer.Option(
@@ -76,6 +83,7 @@ def worker(
         schema=schema,
         poll_interval=poll_interval,
         grace=grace,
+        child_processes=child_processes,
         lease_ttl=lease_ttl,
         log_level=log_level,
         log_format=log_format,

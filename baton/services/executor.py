@@ -1,13 +1,13 @@
-"""Runs jobs: calls the user's code, survives whatever it does, and says what it came to.
+"""Runs jobs: keeps runners, stops what is to be stopped, and says what each attempt came to.
 
 Runners are long-lived: entering a task group for every job would cost more than the rest of a short
 job. A coroutine runs on the event loop, a plain function in a thread, which can't be stopped: when
-its job is cancelled the thread is abandoned and its job is given up.
+its job is stopped the thread is abandoned, the job is given up at once, and its slot only when the
+thread has ended.
 """
 
-import asyncio
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum, auto
 from typing import Any
@@ -15,17 +15,13 @@ from typing import Any
 import structlog
 from anyio import (
     CancelScope,
-    CapacityLimiter,
     Event,
     create_memory_object_stream,
     create_task_group,
-    current_effective_deadline,
     sleep_forever,
-    to_thread,
 )
 from anyio.abc import TaskGroup, TaskStatus
 
-from baton.errors import BatonError
 from baton.jobs import Job
 from baton.outcomes import (
     Ack,
@@ -37,11 +33,13 @@ from baton.outcomes import (
     Outcome,
     Snooze,
     Success,
-    failure,
-    interpret,
     settle,
 )
-from baton.workers import Definition, Registry
+from baton.services.performer import Performer
+from baton.services.processes import Processes
+from baton.services.threads import Threads
+from baton.telemetry import Telemetry
+from baton.workers import Registry
 
 log = structlog.get_logger("baton.job")
 
@@ -64,10 +62,14 @@ class Executor:
     """Runs jobs, at most as many at once as the queues together allow.
 
     Args:
-        registry: where workers are found.
+        registry: where workers are found, and the hooks around them.
         slots: how many jobs run at once.
         max_result_bytes: the largest result of a step.
         on_done: called with every attempt that ends and its acknowledgement, if it is to have one.
+        on_stuck: called with the job of a thread that was abandoned: its slot is not free.
+        on_free: called with that job once the thread has ended.
+        processes: where workers with ``executor="process"`` run.
+        resources: what the lifespans have opened, by name.
     """
 
     def __init__(
@@ -77,15 +79,27 @@ class Executor:
         slots: int,
         max_result_bytes: int,
         on_done: Callable[[Job, Ack | None], None],
+        on_stuck: Callable[[Job], None] = lambda _: None,
+        on_free: Callable[[Job], None] = lambda _: None,
+        processes: Processes | None = None,
+        resources: Mapping[str, Any] | None = None,
     ) -> None:
-        self._registry = registry
         self._slots = slots
-        self._max_result_bytes = max_result_bytes
         self._on_done = on_done
+        self._on_stuck = on_stuck
+        self._on_free = on_free
+        self._stuck: dict[Hashable, Job] = {}
+        self._threads = Threads(slots, on_ended=self._end_stuck)
+        self._performer = Performer(
+            registry,
+            max_result_bytes=max_result_bytes,
+            threads=self._threads,
+            processes=processes,
+            resources=resources,
+        )
         self._send, self._receive = create_memory_object_stream[Job](float("inf"))
         self._attempts: dict[int, _Attempt] = {}
         self._runners = 0
-        self._threads = CapacityLimiter(slots)
         self._tasks: TaskGroup | None = None
         self._idle = Event()
         self._idle.set()
@@ -132,73 +146,28 @@ class Executor:
                     self._idle.set()
 
     async def _run_job(self, attempt: _Attempt) -> None:
+        job = attempt.job
         started = time.perf_counter()
         outcome: Outcome = GiveBack()
         with attempt.scope:
-            outcome = await self._perform(attempt)
-        _report(attempt, outcome, time.perf_counter() - started)
-        abandoned = attempt.stopped is Stop.ABANDON
-        self._on_done(attempt.job, None if abandoned else settle(attempt.job, outcome))
+            if attempt.stopped is None:
+                _announce_start(job)
+                outcome = await self._performer.perform(job)
+        if attempt.stopped is not None and isinstance(outcome, Failure):
+            outcome = GiveBack()  # what it raised is its answer to being stopped
+        ack = None if attempt.stopped is Stop.ABANDON else settle(job, outcome)
+        _report(attempt, outcome, ack, time.perf_counter() - started)
+        if self._threads.is_abandoned((job.id, job.epoch)):
+            self._stuck[job.id, job.epoch] = job
+            log.warning("job.thread_abandoned", abandoned=len(self._stuck))
+            self._on_stuck(job)
+        self._on_done(job, ack)
 
-    async def _perform(self, attempt: _Attempt) -> Outcome:
-        job = attempt.job
-        if attempt.stopped is not None:
-            return GiveBack()
-        if job.step is not None:
-            if job.step.stored:
-                return Success()
-            if job.step.gate == "waiting":
-                return Closed(job.step.cause or "a dependency is open")
-            if job.step.gate == "poisoned":
-                return Cancel(job.step.cause or "a dependency ended badly")
-        log.debug("job.started")
-        return await self._call(attempt)
-
-    async def _call(self, attempt: _Attempt) -> Outcome:
-        job = attempt.job
-        try:
-            definition = self._registry.find(job.worker)
-            arguments = definition.arguments.load(job.args)
-        except BatonError as error:
-            return Failure(type(error).__qualname__, str(error))
-        except Exception as error:
-            return failure(error)
-        try:
-            value = await self._invoke(definition, job, arguments)
-            if isinstance(value, _Raised):
-                return failure(value.error)
-            return interpret(value, stores=job.step is not None, limit=self._max_result_bytes)
-        except BaseException as error:
-            # a cancellation from outside must go on; one that user code raised is its failure
-            if attempt.scope.cancel_called or current_effective_deadline() == float("-inf"):
-                raise
-            _forget_cancellation()
-            return failure(error)
-
-    async def _invoke(self, definition: Definition, job: Job, arguments: Mapping[str, Any]) -> Any:
-        if definition.is_async:
-            return await definition.bind()(job, **arguments)
-
-        def call() -> Any:
-            # caught here: StopIteration can't pass through a future, nor out of a coroutine
-            try:
-                return definition.bind()(job, **arguments)
-            except BaseException as error:
-                return _Raised(error)
-
-        return await to_thread.run_sync(call, abandon_on_cancel=True, limiter=self._threads)
-
-
-def _forget_cancellation() -> None:
-    """Undo ``asyncio.current_task().cancel()`` by user code: the runner outlives the job."""
-    current = asyncio.current_task()
-    while current is not None and current.cancelling():
-        current.uncancel()
-
-
-@dataclass(frozen=True, slots=True)
-class _Raised:
-    error: BaseException
+    def _end_stuck(self, key: Hashable) -> None:
+        job = self._stuck.pop(key, None)
+        if job is not None:
+            log.info("job.thread_ended", job=job.id, worker=job.worker, abandoned=len(self._stuck))
+            self._on_free(job)
 
 
 def _context(job: Job) -> dict[str, Any]:
@@ -214,12 +183,41 @@ def _context(job: Job) -> dict[str, Any]:
     return context
 
 
-def _report(attempt: _Attempt, outcome: Outcome, duration: float) -> None:
-    facts = {"duration_ms": round(duration * 1000, 1)}
+def _announce_start(job: Job) -> None:
+    log.debug("job.started")
+    if Telemetry.wants("baton.job.start"):
+        Telemetry.execute("baton.job.start", {"queue_time": _queue_time(job)}, {"job": job})
+
+
+def _queue_time(job: Job) -> float:
+    """How long the job could have run and did not; both times are the database's."""
+    if job.attempted_at is None:
+        return 0.0
+    return max(0.0, (job.attempted_at - job.scheduled_at).total_seconds())
+
+
+def _report(attempt: _Attempt, outcome: Outcome, ack: Ack | None, duration: float) -> None:
+    job = attempt.job
+    event = "baton.job.exception" if isinstance(outcome, Failure) else "baton.job.stop"
+    if Telemetry.wants(event):
+        metadata: dict[str, Any] = {"job": job, "state": None if ack is None else ack.state.value}
+        if isinstance(outcome, Failure):
+            metadata |= {
+                "kind": outcome.kind,
+                "message": outcome.message,
+                "traceback": outcome.traceback,
+                "error": outcome.error,
+            }
+        Telemetry.execute(event, {"duration": duration, "queue_time": _queue_time(job)}, metadata)
+    _log(attempt, outcome, round(duration * 1000, 1))
+
+
+def _log(attempt: _Attempt, outcome: Outcome, duration_ms: float) -> None:
+    facts = {"duration_ms": duration_ms}
     match outcome:
         case _ if attempt.stopped is Stop.ABANDON:
             log.warning("job.abandoned", **facts)
-        case Failure(kind, message, _):
+        case Failure(kind, message):
             last = attempt.job.attempt >= attempt.job.max_attempts
             event = "job.discarded" if last else "job.failed"
             log.warning(event, kind=kind, error=message[:500], **facts)

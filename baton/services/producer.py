@@ -59,6 +59,7 @@ class Producer:
         self._reconnect_delay = FIRST_DELAY
         self._lost_claims_at = 0.0
         self._running: Counter[str] = Counter()
+        self._stuck: Counter[str] = Counter()
         self._woken = Event()
         self._draining = False
         self._drained = Event()
@@ -78,6 +79,15 @@ class Producer:
         self._running[job.queue] -= 1
         if ack is not None:
             self._acks.append((job, ack))
+        self._woken.set()
+
+    def hold_slot(self, job: Job) -> None:
+        """Keep the slot of a job that is given up while its thread runs on."""
+        self._stuck[job.queue] += 1
+
+    def free_slot(self, job: Job) -> None:
+        """Give such a slot free."""
+        self._stuck[job.queue] -= 1
         self._woken.set()
 
     def abandon(self) -> None:
@@ -163,7 +173,10 @@ class Producer:
     def _capacities(self) -> dict[str, int]:
         if self._draining or not self._lease.held:
             return {}
-        free = {queue: limit - self._running[queue] for queue, limit in self._queues.items()}
+        free = {
+            queue: limit - self._running[queue] - self._stuck[queue]
+            for queue, limit in self._queues.items()
+        }
         return {queue: capacity for queue, capacity in free.items() if capacity > 0}
 
     def _report_refused(self, pending: Sequence[tuple[Job, Ack]], accepted: frozenset[int]) -> None:

@@ -1,0 +1,81 @@
+"""What runs in a child process: the workers of the same program, with clients of their own.
+
+A child lives for many jobs. It keeps one event loop, on which its lifespans are opened once and its
+coroutines run; the module that ``--app`` names is imported when the first job comes.
+"""
+
+import asyncio
+import atexit
+import signal
+from contextlib import AsyncExitStack
+from dataclasses import replace
+from typing import Any
+
+from baton import logs
+from baton.ambient import ambient
+from baton.client import Client, SyncClient
+from baton.errors import BatonError
+from baton.jobs import Job
+from baton.lifespans import opened
+from baton.loading import load_registry
+from baton.outcomes import Cancel, Discard, Failure, Outcome, failure
+from baton.services.performer import Performer
+from baton.settings import Settings
+
+
+def perform(settings: Settings, job: Job) -> Outcome:
+    """Perform a job here and return its outcome, in a form that can be pickled."""
+    try:
+        if not _made:
+            _made.append(_Child(settings))
+        outcome = _made[0].perform(job)
+    except BaseException as error:
+        outcome = failure(error)
+    match outcome:
+        case Failure():
+            return replace(outcome, error=None)
+        case Discard(reason) | Cancel(reason):
+            return replace(outcome, reason=str(reason))
+        case _:
+            return outcome
+
+
+class _Child:
+    def __init__(self, settings: Settings) -> None:
+        # Ctrl-C goes to every process of the terminal; the parent decides what it means
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        if settings.app is None:
+            raise BatonError(
+                "a worker with executor=process must be importable: name its module with --app"
+            )
+        logs.configure(settings.log_level, settings.log_format)
+        self._registry = load_registry(settings.app)
+        self._limit = settings.max_result_bytes
+        self._client = Client(settings=settings)
+        self._sync_client = SyncClient(settings=settings)
+        ambient.use(self._client, self._sync_client)
+        self._runner = asyncio.Runner()
+        self._stack = AsyncExitStack()
+        self._resources: dict[str, Any] | None = None
+        atexit.register(self._close)
+
+    def perform(self, job: Job) -> Outcome:
+        return self._runner.run(self._perform(job))
+
+    async def _perform(self, job: Job) -> Outcome:
+        if self._resources is None:
+            lifespans = self._registry.lifespans
+            self._resources = await self._stack.enter_async_context(opened(lifespans))
+        performer = Performer(
+            self._registry, max_result_bytes=self._limit, resources=self._resources
+        )
+        return await performer.perform(job)
+
+    def _close(self) -> None:
+        self._runner.run(self._stack.aclose())
+        self._runner.run(self._client.close())
+        self._runner.close()
+        self._sync_client.close()
+
+
+_made: list[_Child] = []  # a child process serves one parent, and so one program

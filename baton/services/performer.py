@@ -1,0 +1,164 @@
+"""Performs one job: everything between a claimed row and an outcome.
+
+It calls the user's code with its arguments, resources and context, inside the middleware and within
+the time that it may take, and turns whatever comes of that into an outcome.
+"""
+
+import asyncio
+from collections.abc import Mapping
+from contextvars import copy_context
+from dataclasses import replace
+from typing import Any
+
+import structlog
+from anyio import (
+    CancelScope,
+    current_effective_deadline,
+    current_time,
+    get_cancelled_exc_class,
+)
+
+from baton.errors import AttemptTimeout, BatonError, MissingResource
+from baton.jobs import Job, seconds
+from baton.outcomes import (
+    Cancel,
+    Closed,
+    Failure,
+    Outcome,
+    Success,
+    failure,
+    interpret,
+)
+from baton.services.contexts import InContext
+from baton.services.processes import Processes
+from baton.services.threads import Threads
+from baton.workers import Definition, Registry
+
+log = structlog.get_logger("baton.job")
+
+
+class Performer:
+    """Performs jobs of the workers of a registry.
+
+    Args:
+        registry: where workers are found, and the hooks around them.
+        max_result_bytes: the largest result of a step.
+        threads: where plain functions run; without them, where the caller is.
+        processes: where workers with ``executor="process"`` run; without them, like the others.
+        resources: what the lifespans have opened, by name.
+    """
+
+    def __init__(
+        self,
+        registry: Registry,
+        *,
+        max_result_bytes: int,
+        threads: Threads | None = None,
+        processes: Processes | None = None,
+        resources: Mapping[str, Any] | None = None,
+    ) -> None:
+        self._registry = registry
+        self._max_result_bytes = max_result_bytes
+        self._threads = threads
+        self._processes = processes
+        self._resources = resources if resources is not None else {}
+
+    async def perform(self, job: Job) -> Outcome:
+        """Perform a job; only a cancellation from outside is raised."""
+        if (decided := _decide(job)) is not None:
+            return decided
+        try:
+            definition = self._registry.find(job.worker)
+        except BatonError as error:
+            return failure(error)
+        in_child = definition.executor == "process" and self._processes is not None
+        if job.timeout is None or in_child:
+            return await self._attempt(definition, job)
+        with CancelScope(deadline=current_time() + job.timeout):
+            return await self._attempt(definition, job)
+        return _with_backoff(definition, job, failure(AttemptTimeout(job.timeout)))
+
+    async def _attempt(self, definition: Definition, job: Job) -> Outcome:
+        try:
+            if definition.executor == "process" and self._processes is not None:
+                return await self._processes.perform(job)
+            arguments = {
+                **definition.arguments.load(job.args),
+                **self._injected(definition),
+            }
+            context = copy_context()
+            context.run(self._registry.restore, job.meta.get("context"))
+            value = await InContext(context, self._call(definition, job, arguments))
+            outcome = interpret(value, stores=job.step is not None, limit=self._max_result_bytes)
+        except BaseException as error:
+            # a cancellation from outside must go on; one that user code raised is its failure
+            outside = current_effective_deadline() == float("-inf")
+            if outside and isinstance(error, get_cancelled_exc_class()):
+                raise
+            _forget_cancellation()
+            outcome = failure(_original(definition, error))
+        return _with_backoff(definition, job, outcome)
+
+    async def _call(self, definition: Definition, job: Job, arguments: Mapping[str, Any]) -> Any:
+        async def invoke(job: Job) -> Any:
+            if definition.is_async:
+                return await definition.bind()(job, **arguments)
+            if self._threads is None:
+                return definition.bind()(job, **arguments)
+            return await self._threads.run(
+                (job.id, job.epoch), lambda: definition.bind()(job, **arguments)
+            )
+
+        return await self._registry.wrap(invoke)(job)
+
+    def _injected(self, definition: Definition) -> dict[str, Any]:
+        injected = {}
+        for parameter, name in definition.arguments.resources.items():
+            if name not in self._resources:
+                raise MissingResource(definition.name, name, self._resources)
+            injected[parameter] = self._resources[name]
+        return injected
+
+
+def _decide(job: Job) -> Outcome | None:
+    """Return the outcome of a job that is not to be started."""
+    if job.step is not None:
+        if job.step.stored:
+            return Success()
+        if job.step.gate == "waiting":
+            return Closed(job.step.cause or "a dependency is open")
+        if job.step.gate == "poisoned":
+            return Cancel(job.step.cause or "a dependency ended badly")
+    # both times are the database's
+    if (
+        job.deadline is not None
+        and job.attempted_at is not None
+        and job.attempted_at > job.deadline
+    ):
+        return Cancel(f"its deadline has passed: {job.deadline.isoformat()}")
+    return None
+
+
+def _with_backoff(definition: Definition, job: Job, outcome: Outcome) -> Outcome:
+    """Ask the worker when to try again; one that raises is as good as none."""
+    if not isinstance(outcome, Failure) or definition.backoff is None or outcome.error is None:
+        return outcome
+    try:
+        return replace(outcome, retry_in=seconds(definition.backoff(job, outcome.error)))
+    except BaseException as error:
+        log.warning("backoff.failed", worker=definition.name, error=failure(error).message)
+        return outcome
+
+
+def _original(definition: Definition, error: BaseException) -> BaseException:
+    """Return what a plain function raised: a coroutine turns StopIteration into a RuntimeError."""
+    cause = error.__cause__
+    hidden = isinstance(error, RuntimeError) and isinstance(cause, StopIteration)
+    return cause if hidden and cause is not None and not definition.is_async else error
+
+
+def _forget_cancellation() -> None:
+    """Undo ``asyncio.current_task().cancel()`` by user code: the runner outlives the job."""
+    current = asyncio.current_task()
+    while current is not None and current.cancelling():
+        current.uncancel()

@@ -1,0 +1,193 @@
+"""Telemetry: what happens in this process, told to whoever attached a handler.
+
+=============================  ===============================  ===================================
+event                          measurements                     metadata
+=============================  ===============================  ===================================
+``baton.job.start``            ``queue_time``                   ``job``
+``baton.job.stop``             ``duration``, ``queue_time``     ``job``, ``state``
+``baton.job.exception``        ``duration``, ``queue_time``     ``job``, ``state``, ``kind``,
+                                                                ``message``, ``traceback``,
+                                                                ``error``
+``baton.queue.start``                                           ``acks``, ``capacities``
+``baton.queue.stop``           ``duration``, ``count``          ``acks``, ``capacities``
+``baton.queue.exception``      ``duration``                     ``acks``, ``capacities``, ``error``
+``baton.plugin.start``                                          ``plugin``
+``baton.plugin.stop``          ``duration``                     ``plugin``
+``baton.plugin.exception``     ``duration``                     ``plugin``, ``error``
+``baton.insert.start``                                          ``jobs``
+``baton.insert.stop``          ``duration``, ``count``          ``jobs``
+``baton.insert.exception``     ``duration``                     ``jobs``, ``error``
+=============================  ===============================  ===================================
+
+Times are in seconds. ``queue_time`` is how long the job could have run and did not. ``job`` is the
+`baton.Job`; ``error`` the exception, or ``None`` when there was none in this process.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from threading import Lock
+from time import perf_counter
+from typing import Any, ClassVar
+
+import structlog
+
+from baton.errors import DuplicateHandler
+
+Handler = Callable[[str, Mapping[str, Any], Mapping[str, Any]], object]
+
+DEFAULT_LOGGER = "baton-default-logger"
+
+log = structlog.get_logger("baton.telemetry")
+
+
+@dataclass(frozen=True, slots=True)
+class Attached:
+    """A handler and what it is attached to; an event that ends with ``*`` stands for many."""
+
+    name: str
+    events: tuple[str, ...]
+    handler: Handler
+
+    def hears(self, event: str) -> bool:
+        """Whether it is to be called for an event."""
+        return any(
+            event == wanted or (wanted.endswith("*") and event.startswith(wanted[:-1]))
+            for wanted in self.events
+        )
+
+
+class Telemetry:
+    """Attach handlers to events; everything belongs to the process."""
+
+    _attached: ClassVar[Mapping[str, Attached]] = {}
+    _heard: ClassVar[dict[str, tuple[Attached, ...]]] = {}
+    _lock: ClassVar = Lock()
+
+    @classmethod
+    def attach(cls, name: str, events: str | Iterable[str], handler: Handler) -> None:
+        """Call a function at events.
+
+        It is called where the event happens, on the event loop as a rule, so it must be quick. One
+        that raises is detached and logged; the job is not touched.
+
+        Args:
+            name: to detach it by.
+            events: one or several, like ``baton.job.stop``; ``baton.job.*`` stands for all of jobs.
+            handler: called with the event, its measurements and its metadata.
+
+        Raises:
+            DuplicateHandler: the name is taken.
+        """
+        wanted = (events,) if isinstance(events, str) else tuple(events)
+        with cls._lock:
+            if name in cls._attached:
+                raise DuplicateHandler(name)
+            cls._attached = {**cls._attached, name: Attached(name, wanted, handler)}
+            cls._heard = {}
+
+    @classmethod
+    def detach(cls, name: str) -> bool:
+        """Stop calling a handler; false when there is none of that name."""
+        with cls._lock:
+            found = name in cls._attached
+            cls._attached = {key: each for key, each in cls._attached.items() if key != name}
+            cls._heard = {}
+        return found
+
+    @classmethod
+    def handlers(cls) -> list[str]:
+        """Return the names of the attached handlers."""
+        return list(cls._attached)
+
+    @classmethod
+    def attach_default_logger(cls, *, level: str = "info", events: str = "baton.*") -> None:
+        """Log every event under its own name, with the ids of its job and not its arguments.
+
+        Raises:
+            DuplicateHandler: it is attached already.
+        """
+        write = getattr(structlog.get_logger("baton.telemetry"), level)
+
+        def handler(
+            event: str, measurements: Mapping[str, Any], metadata: Mapping[str, Any]
+        ) -> None:
+            write(event, **_facts(measurements, metadata))
+
+        cls.attach(DEFAULT_LOGGER, events, handler)
+
+    @classmethod
+    def detach_default_logger(cls) -> bool:
+        """Stop logging every event; false when it was not attached."""
+        return cls.detach(DEFAULT_LOGGER)
+
+    @classmethod
+    def wants(cls, event: str) -> bool:
+        """Whether anybody hears an event."""
+        return bool(cls._attached) and bool(cls._hearing(event))
+
+    @classmethod
+    def execute(
+        cls, event: str, measurements: Mapping[str, Any], metadata: Mapping[str, Any]
+    ) -> None:
+        """Call the handlers of an event. Programs may have events of their own."""
+        if not cls._attached:
+            return
+        for each in cls._hearing(event):
+            try:
+                each.handler(event, measurements, metadata)
+            except Exception:
+                cls.detach(each.name)
+                log.exception("telemetry.handler_detached", handler=each.name, during=event)
+
+    @classmethod
+    @contextmanager
+    def span(cls, prefix: str, metadata: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+        """Tell the start of the block, and its stop or the exception that left it.
+
+        Yields:
+            Measurements for the stop; ``duration`` is added.
+        """
+        measurements: dict[str, Any] = {}
+        if not cls._attached:
+            yield measurements
+            return
+        cls.execute(f"{prefix}.start", {}, metadata)
+        started = perf_counter()
+        try:
+            yield measurements
+        except BaseException as error:
+            took = {"duration": perf_counter() - started}
+            cls.execute(f"{prefix}.exception", took, {**metadata, "error": error})
+            raise
+        took = {"duration": perf_counter() - started}
+        cls.execute(f"{prefix}.stop", {**measurements, **took}, metadata)
+
+    @classmethod
+    def _hearing(cls, event: str) -> tuple[Attached, ...]:
+        heard = cls._heard
+        if event not in heard:
+            heard[event] = tuple(each for each in cls._attached.values() if each.hears(event))
+        return heard[event]
+
+
+def _facts(measurements: Mapping[str, Any], metadata: Mapping[str, Any]) -> dict[str, Any]:
+    facts = {
+        f"{name}_ms" if isinstance(number, float) else name: (
+            round(number * 1000, 1) if isinstance(number, float) else number
+        )
+        for name, number in measurements.items()
+    }
+    for name, value in metadata.items():
+        if name == "job":
+            facts |= {
+                "job": value.id,
+                "worker": value.worker,
+                "queue": value.queue,
+                "attempt": value.attempt,
+            }
+        elif name == "jobs":
+            facts["jobs"] = len(value)
+        elif name not in {"traceback", "error"}:
+            facts[name] = value
+    return facts

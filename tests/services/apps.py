@@ -1,0 +1,64 @@
+"""Workers that child processes import."""
+
+import os
+import signal
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import baton
+from baton import Job, Registry, resource
+
+registry = Registry()
+
+
+@registry.lifespan
+@asynccontextmanager
+async def lifespan() -> AsyncIterator[dict[str, Any]]:
+    yield {"opened_in": os.getpid()}
+
+
+@registry.worker(executor="process")
+def pid(_job: Job, opened_in: int = resource("opened_in")) -> dict[str, int]:
+    return {"pid": os.getpid(), "opened_in": opened_in}
+
+
+@registry.worker(executor="process")
+async def pid_of_coroutine(_job: Job) -> int:
+    return os.getpid()
+
+
+@registry.worker(executor="process", max_attempts=1)
+def exits(_job: Job) -> None:
+    os._exit(7)
+
+
+@registry.worker(executor="process", max_attempts=1)
+def is_killed(_job: Job) -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+@registry.worker(executor="process", max_attempts=1, timeout=1)
+def never_returns(_job: Job) -> None:
+    while True:
+        time.sleep(60)
+
+
+@registry.worker(executor="process", max_attempts=1, backoff=lambda _job, _error: 5)
+def raises(_job: Job) -> None:
+    class Unpicklable(Exception):
+        def __init__(self) -> None:
+            super().__init__("of this child only")
+            self.function = lambda: None
+
+    raise Unpicklable
+
+
+@registry.worker()
+async def child_of_child(_job: Job) -> None: ...
+
+
+@registry.worker(executor="process")
+def inserts(_job: Job) -> None:
+    baton.insert_sync(child_of_child.new())

@@ -1,0 +1,86 @@
+"""Workers with executor="process", in real child processes."""
+
+import os
+from typing import Any
+
+import pytest
+
+from baton import Workflow
+from tests.services import apps
+from tests.services.test_node import all_final, running, until
+from tests.support import rows, value
+
+pytestmark = pytest.mark.anyio
+
+APP = "tests.services.apps:registry"
+
+
+async def result_of(database: str, *jobs: Any) -> list[Any]:
+    """Run jobs as steps of a workflow, where results are kept; return these in order."""
+    flow = workflow_of(*jobs)
+    async with running(database, apps.registry, app=APP) as (_, client):
+        await client.insert_workflow(flow)
+        await until(all_final(database), seconds=60)
+    found = await rows(database, "select result from baton.workflow_nodes order by job_id")
+    return [row[0] for row in found]
+
+
+def workflow_of(*jobs: Any) -> Workflow:
+    flow = Workflow("processes")
+    for number, job in enumerate(jobs):
+        flow.add(f"step {number}", job)
+    return flow
+
+
+async def errors(database: str) -> dict[str, tuple[str, dict[str, Any]]]:
+    found = await rows(database, "select worker, state::text, errors -> -1 from baton.jobs")
+    return {name.rpartition(".")[2]: (state, error) for name, state, error in found}
+
+
+async def test_functions_and_coroutines_run_in_a_child_process_with_its_resources(
+    database: str,
+) -> None:
+    [plain, coroutine] = await result_of(database, apps.pid.new(), apps.pid_of_coroutine.new())
+    assert plain["pid"] != os.getpid()
+    assert plain["opened_in"] == plain["pid"]
+    assert coroutine != os.getpid()
+
+
+async def test_a_child_that_dies_fails_its_attempt_and_not_the_worker(database: str) -> None:
+    async with running(database, apps.registry, app=APP, queues=["default=3"]) as (_, client):
+        await client.insert_all([apps.exits.new(), apps.is_killed.new(), apps.inserts.new()])
+        await until(all_final(database), seconds=60)
+    found = await errors(database)
+    assert found["exits"][0] == found["is_killed"][0] == "discarded"
+    assert found["exits"][1]["kind"] == "ProcessDied"
+    assert "ended with status 7" in found["exits"][1]["message"]
+    assert "was killed by signal 9" in found["is_killed"][1]["message"]
+    assert found["inserts"][0] == found["child_of_child"][0] == "completed"
+
+
+async def test_a_child_that_never_returns_is_killed_by_the_timeout(database: str) -> None:
+    async with running(database, apps.registry, app=APP, queues=["default=1"]) as (_, client):
+        await client.insert_all([apps.never_returns.new(), apps.pid.new()])
+        await until(all_final(database), seconds=60)
+    found = await errors(database)
+    assert found["never_returns"][0] == "discarded"
+    assert found["never_returns"][1]["kind"] == "AttemptTimeout"
+    assert found["pid"][0] == "completed"
+
+
+async def test_an_error_that_cannot_leave_the_child_is_recorded_all_the_same(database: str) -> None:
+    async with running(database, apps.registry, app=APP) as (_, client):
+        await client.insert(apps.raises.new())
+        await until(all_final(database), seconds=60)
+    [(state, error)] = (await errors(database)).values()
+    assert state == "discarded"
+    assert error["message"] == "of this child only"
+    assert "Unpicklable" in error["traceback"]
+
+
+async def test_without_an_app_to_import_the_attempt_fails_and_says_so(database: str) -> None:
+    async with running(database, apps.registry) as (_, client):
+        await client.insert(apps.pid.with_options(max_attempts=1).new())
+        await until(all_final(database), seconds=60)
+    message = await value(database, "select errors -> -1 ->> 'message' from baton.jobs")
+    assert message.endswith("name its module with --app")
