@@ -21,7 +21,16 @@ from baton.states import State
 from baton.status import Node, WorkflowStatus
 from baton.telemetry import Telemetry
 from baton.unique import Unique
-from baton.workers import JobOptions, Registry, Worker, worker
+from baton.workers import (
+    JobOptions,
+    Registry,
+    Worker,
+    before_insert,
+    carry,
+    lifespan,
+    middleware,
+    worker,
+)
 from baton.workflows import Workflow
 
 __all__ = [
@@ -45,10 +54,14 @@ __all__ = [
     "Worker",
     "Workflow",
     "WorkflowStatus",
+    "before_insert",
+    "carry",
     "insert",
     "insert_all",
     "insert_all_sync",
     "insert_sync",
+    "lifespan",
+    "middleware",
     "resource",
     "worker",
 ]

@@ -32,7 +32,7 @@ from typing import (
 from baton.ambient import ambient
 from baton.arguments import Arguments
 from baton.errors import DuplicateWorker, InvalidJob, InvalidWorker, UnknownWorker
-from baton.hooks import Hooks
+from baton.hooks import B, Hooks, L, M
 from baton.jobs import Job, NewJob, seconds
 from baton.unique import Unique
 
@@ -263,8 +263,28 @@ def worker(
 
 
 def current_registry() -> Registry:
-    """Return the registry that `worker` and `Worker` use here."""
+    """Return the registry that `worker`, `Worker` and the functions for hooks use here."""
     return _current.get()
+
+
+def middleware(around: M) -> M:
+    """Do what `Registry.middleware` does, in the default registry."""
+    return _current.get().middleware(around)
+
+
+def before_insert(check: B) -> B:
+    """Do what `Registry.before_insert` does, in the default registry."""
+    return _current.get().before_insert(check)
+
+
+def lifespan(opened: L) -> L:
+    """Do what `Registry.lifespan` does, in the default registry."""
+    return _current.get().lifespan(opened)
+
+
+def carry(variable: ContextVar[Any], name: str | None = None) -> None:
+    """Do what `Registry.carry` does, in the default registry."""
+    _current.get().carry(variable, name)
 
 
 def _decorator(

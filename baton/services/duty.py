@@ -12,6 +12,7 @@ from anyio import Event, move_on_after
 from anyio.abc import TaskStatus
 
 from baton.errors import DatabaseError
+from baton.telemetry import Telemetry
 
 log = structlog.get_logger("baton.duty")
 
@@ -51,7 +52,8 @@ class Duty:
         # the jitter keeps processes that started together from asking together
         interval = self._interval * uniform(0.9, 1.0)  # noqa: S311
         try:
-            wanted = await self._perform()
+            with Telemetry.span("baton.plugin", {"plugin": self._name}):
+                wanted = await self._perform()
         except DatabaseError as error:
             log.debug("duty.failed", duty=self._name, reason=str(error))
             return interval

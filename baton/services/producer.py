@@ -20,6 +20,7 @@ from baton.outcomes import Ack, Failure, settle
 from baton.services.executor import Executor
 from baton.services.lease_keeper import LeaseKeeper
 from baton.store.cycles import CycleConnection
+from baton.telemetry import Telemetry
 
 log = structlog.get_logger("baton.producer")
 
@@ -148,7 +149,11 @@ class Producer:
                 await self._return_lost_claims(pending)
             lease = self._lease.lease
             acks = [ack for _, ack in pending]
-            cycle = await self._connection.cycle(lease, acks, capacities)
+            with Telemetry.span(
+                "baton.queue", {"acks": len(acks), "capacities": capacities}
+            ) as measurements:
+                cycle = await self._connection.cycle(lease, acks, capacities)
+                measurements["count"] = len(cycle.jobs)
             # claims under a lease that was given up meanwhile are rescued with it
             for job in cycle.jobs if self._lease.is_current(lease) else ():
                 self._running[job.queue] += 1
