@@ -51,8 +51,8 @@ class _Child:
         logs.configure(settings.log_level, settings.log_format)
         self._registry = load_registry(settings.app)
         self._limit = settings.max_result_bytes
-        self._client = Client(settings=settings)
-        self._sync_client = SyncClient(settings=settings)
+        self._client = Client(settings=settings, registry=self._registry)
+        self._sync_client = SyncClient(settings=settings, registry=self._registry)
         ambient.use(self._client, self._sync_client)
         self._runner = asyncio.Runner()
         self._stack = AsyncExitStack()

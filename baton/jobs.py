@@ -39,6 +39,7 @@ class NewJob:
             zone.
         weight: what the job counts for in the rate limit of its queue.
         unique: what makes it the same as another; ``None`` when it may be there many times.
+        context: values of carried context variables, by name; the client fills them in.
 
     Raises:
         InvalidJob: an option is out of range.
@@ -57,6 +58,7 @@ class NewJob:
     deadline: datetime | None = None
     weight: int = 1
     unique: Unique | None = None
+    context: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         try:

@@ -95,8 +95,8 @@ class Node:
         database = Database(
             settings.conninfo, settings.db_schema, timeout=settings.statement_timeout, size=3
         )
-        sync_client = SyncClient(settings=settings)
-        async with database, Client(settings=settings) as client:
+        sync_client = SyncClient(settings=settings, registry=self._registry)
+        async with database, Client(settings=settings, registry=self._registry) as client:
             try:
                 await self._connection.connect()
                 with ambient.using(client, sync_client):

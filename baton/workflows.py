@@ -1,7 +1,8 @@
 """Workflows: named steps, what each waits for, and whether that makes a graph that can end."""
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
+from copy import copy
+from dataclasses import dataclass, replace
 from graphlib import CycleError, TopologicalSorter
 from typing import Any, Self
 from uuid import UUID, uuid4
@@ -98,6 +99,17 @@ class Workflow:
             ignore_discarded=_chosen(ignore_discarded, self._ignore_discarded),
         )
         return self
+
+    def jobs(self) -> list[NewJob]:
+        """Return the jobs of the steps, in the order in which they were added."""
+        return [step.job for step in self._steps.values()]
+
+    def with_jobs(self, change: Callable[[NewJob], NewJob]) -> Self:
+        """Return a copy of the workflow with every job as ``change`` returns it."""
+        other = copy(self)
+        steps = {name: replace(step, job=change(step.job)) for name, step in self._steps.items()}
+        other._steps = steps  # noqa: SLF001  a copy of this very class
+        return other
 
     def step_names(self) -> list[str]:
         """Return the names of the steps, in the order in which they were added."""

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any, Self
 from uuid import UUID
 
-from baton.client.checks import checked
+from baton.client.checks import checked, checked_workflow
 from baton.errors import NotFound
 from baton.jobs import Job, NewJob
 from baton.settings import Settings, load
@@ -17,6 +17,8 @@ from baton.store import jobs as job_store
 from baton.store import reading
 from baton.store import workflows as workflow_store
 from baton.store.pools import Database
+from baton.telemetry import Telemetry
+from baton.workers import Registry, default_registry
 from baton.workflows import Workflow
 
 _ID_PREFIX = re.compile(r"[0-9a-f-]{4,36}")
@@ -31,6 +33,7 @@ class Client:
         dsn: a PostgreSQL URL or connection string; by default what the settings say.
         schema: the schema of Baton's tables.
         settings: everything else; by default read from ``baton.toml`` and the environment.
+        registry: whose hooks apply to inserts; by default those of the default registry.
 
     Raises:
         ConfigurationError: a setting can't be used.
@@ -42,7 +45,9 @@ class Client:
         *,
         schema: str | None = None,
         settings: Settings | None = None,
+        registry: Registry | None = None,
     ) -> None:
+        self._registry = registry or default_registry
         settings = settings if settings is not None else load(dsn=dsn, schema=schema)
         self._limit = settings.max_args_bytes
         self._database = Database(
@@ -84,19 +89,25 @@ class Client:
             InvalidJob: one can't be stored.
             DatabaseError: the database refused or is away.
         """
-        valid = checked(jobs)
+        valid = checked(self._registry, jobs)
         async with self._connection(conn) as connection:
             schema, limit = self._database.schema, self._limit
             if not valid:
                 return []
-            return await job_store.insert(connection, schema, valid, limit=limit)
+            with Telemetry.span("baton.insert", {"jobs": valid}) as measurements:
+                inserted = await job_store.insert(connection, schema, valid, limit=limit)
+                measurements["count"] = len(inserted)
+            return inserted
 
     async def insert_workflow(self, workflow: Workflow, *, conn: Any = None) -> Sequence[Job]:
         """Insert a workflow, all of it or nothing; `Workflow.insert` says more."""
-        workflow.validate()
+        workflow = checked_workflow(self._registry, workflow)
         async with self._connection(conn) as connection:
             schema, limit = self._database.schema, self._limit
-            return await workflow_store.insert(connection, schema, workflow, limit=limit)
+            with Telemetry.span("baton.insert", {"jobs": workflow.jobs()}) as measurements:
+                inserted = await workflow_store.insert(connection, schema, workflow, limit=limit)
+                measurements["count"] = len(inserted)
+            return inserted
 
     async def get_job(self, job_id: int) -> Job:
         """Return a job as it stands.

@@ -4,12 +4,14 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Self
 
-from baton.client.checks import checked
+from baton.client.checks import checked, checked_workflow
 from baton.jobs import Job, NewJob
 from baton.settings import Settings, load
 from baton.store import jobs as job_store
 from baton.store import workflows as workflow_store
 from baton.store.pools import SyncDatabase
+from baton.telemetry import Telemetry
+from baton.workers import Registry, default_registry
 from baton.workflows import Workflow
 
 
@@ -25,7 +27,9 @@ class SyncClient:
         *,
         schema: str | None = None,
         settings: Settings | None = None,
+        registry: Registry | None = None,
     ) -> None:
+        self._registry = registry or default_registry
         settings = settings if settings is not None else load(dsn=dsn, schema=schema)
         self._limit = settings.max_args_bytes
         self._database = SyncDatabase(
@@ -53,19 +57,25 @@ class SyncClient:
 
     def insert_all(self, jobs: Sequence[NewJob], *, conn: Any = None) -> list[Job]:
         """Insert jobs in one statement, all or none; return them in the same order."""
-        valid = checked(jobs)
+        valid = checked(self._registry, jobs)
         with self._connection(conn) as connection:
             schema, limit = self._database.schema, self._limit
             if not valid:
                 return []
-            return job_store.insert_sync(connection, schema, valid, limit=limit)
+            with Telemetry.span("baton.insert", {"jobs": valid}) as measurements:
+                inserted = job_store.insert_sync(connection, schema, valid, limit=limit)
+                measurements["count"] = len(inserted)
+            return inserted
 
     def insert_workflow(self, workflow: Workflow, *, conn: Any = None) -> Sequence[Job]:
         """Insert a workflow, all of it or nothing; `Workflow.insert` says more."""
-        workflow.validate()
+        workflow = checked_workflow(self._registry, workflow)
         with self._connection(conn) as connection:
             schema, limit = self._database.schema, self._limit
-            return workflow_store.insert_sync(connection, schema, workflow, limit=limit)
+            with Telemetry.span("baton.insert", {"jobs": workflow.jobs()}) as measurements:
+                inserted = workflow_store.insert_sync(connection, schema, workflow, limit=limit)
+                measurements["count"] = len(inserted)
+            return inserted
 
     @contextmanager
     def _connection(self, conn: Any) -> Iterator[Any]:

@@ -21,6 +21,7 @@ from anyio import (
     sleep_forever,
 )
 from anyio.abc import TaskGroup, TaskStatus
+from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
 
 from baton.jobs import Job
 from baton.outcomes import (
@@ -56,6 +57,12 @@ class _Attempt:
     job: Job
     scope: CancelScope = field(default_factory=CancelScope)
     stopped: Stop | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Waiting:
+    put: MemoryObjectSendStream[Job]
+    take: MemoryObjectReceiveStream[Job]
 
 
 class Executor:
@@ -97,10 +104,10 @@ class Executor:
             processes=processes,
             resources=resources,
         )
-        self._send, self._receive = create_memory_object_stream[Job](float("inf"))
         self._attempts: dict[int, _Attempt] = {}
         self._runners = 0
         self._tasks: TaskGroup | None = None
+        self._waiting: _Waiting | None = None
         self._idle = Event()
         self._idle.set()
 
@@ -113,10 +120,12 @@ class Executor:
         """Take a job; it starts at once, since nobody submits more than there are slots."""
         self._attempts[job.id] = _Attempt(job)
         self._idle = Event() if self._idle.is_set() else self._idle
-        self._send.send_nowait(job)
-        if self._runners < min(len(self._attempts), self._slots) and self._tasks is not None:
+        if self._tasks is None or self._waiting is None:
+            raise RuntimeError("the executor is not running")
+        self._waiting.put.send_nowait(job)
+        if self._runners < min(len(self._attempts), self._slots):
             self._runners += 1
-            self._tasks.start_soon(self._run_jobs)
+            self._tasks.start_soon(self._run_jobs, self._waiting.take)
 
     def stop(self, why: Stop) -> None:
         """Stop every job that waits or runs."""
@@ -130,12 +139,13 @@ class Executor:
 
     async def run(self, *, task_status: TaskStatus[None]) -> None:
         """Run submitted jobs until cancelled."""
-        async with self._send, self._receive, create_task_group() as self._tasks:
+        self._waiting = _Waiting(*create_memory_object_stream[Job](float("inf")))
+        async with self._waiting.put, self._waiting.take, create_task_group() as self._tasks:
             task_status.started()
             await sleep_forever()
 
-    async def _run_jobs(self) -> None:
-        async for job in self._receive:
+    async def _run_jobs(self, jobs: MemoryObjectReceiveStream[Job]) -> None:
+        async for job in jobs:
             attempt = self._attempts[job.id]
             try:
                 with structlog.contextvars.bound_contextvars(**_context(job)):

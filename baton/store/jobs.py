@@ -26,7 +26,7 @@ def job_columns(
             job.queue,
             job.worker,
             _encode(job, "arguments", job.args, limit),
-            _encode(job, "meta", {**job.meta, **identity}, limit),
+            _encode(job, "meta", {**job.meta, **identity, **_context(job)}, limit),
             documents.encode(list(job.tags)),
             job.priority,
             job.max_attempts,
@@ -53,6 +53,10 @@ def job_columns(
         "weights",
     )
     return dict(zip(names, door.columns(rows, len(names)), strict=True))
+
+
+def _context(job: NewJob) -> dict[str, Any]:
+    return {"context": dict(job.context)} if job.context else {}
 
 
 def _encode(job: NewJob, what: str, value: Mapping[str, Any], limit: int) -> str:
