@@ -18,7 +18,7 @@ from baton.store import reading
 from baton.store import workflows as workflow_store
 from baton.store.pools import Database
 from baton.telemetry import Telemetry
-from baton.workers import Registry, default_registry
+from baton.workers import Registry, current_registry
 from baton.workflows import Workflow
 
 _ID_PREFIX = re.compile(r"[0-9a-f-]{4,36}")
@@ -47,7 +47,7 @@ class Client:
         settings: Settings | None = None,
         registry: Registry | None = None,
     ) -> None:
-        self._registry = registry or default_registry
+        self._registry = registry
         settings = settings if settings is not None else load(dsn=dsn, schema=schema)
         self._limit = settings.max_args_bytes
         self._database = Database(
@@ -89,7 +89,7 @@ class Client:
             InvalidJob: one can't be stored.
             DatabaseError: the database refused or is away.
         """
-        valid = checked(self._registry, jobs)
+        valid = checked(self._registry or current_registry(), jobs)
         async with self._connection(conn) as connection:
             schema, limit = self._database.schema, self._limit
             if not valid:
@@ -101,7 +101,7 @@ class Client:
 
     async def insert_workflow(self, workflow: Workflow, *, conn: Any = None) -> Sequence[Job]:
         """Insert a workflow, all of it or nothing; `Workflow.insert` says more."""
-        workflow = checked_workflow(self._registry, workflow)
+        workflow = checked_workflow(self._registry or current_registry(), workflow)
         async with self._connection(conn) as connection:
             schema, limit = self._database.schema, self._limit
             with Telemetry.span("baton.insert", {"jobs": workflow.jobs()}) as measurements:

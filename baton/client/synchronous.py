@@ -11,7 +11,7 @@ from baton.store import jobs as job_store
 from baton.store import workflows as workflow_store
 from baton.store.pools import SyncDatabase
 from baton.telemetry import Telemetry
-from baton.workers import Registry, default_registry
+from baton.workers import Registry, current_registry
 from baton.workflows import Workflow
 
 
@@ -29,7 +29,7 @@ class SyncClient:
         settings: Settings | None = None,
         registry: Registry | None = None,
     ) -> None:
-        self._registry = registry or default_registry
+        self._registry = registry
         settings = settings if settings is not None else load(dsn=dsn, schema=schema)
         self._limit = settings.max_args_bytes
         self._database = SyncDatabase(
@@ -57,7 +57,7 @@ class SyncClient:
 
     def insert_all(self, jobs: Sequence[NewJob], *, conn: Any = None) -> list[Job]:
         """Insert jobs in one statement, all or none; return them in the same order."""
-        valid = checked(self._registry, jobs)
+        valid = checked(self._registry or current_registry(), jobs)
         with self._connection(conn) as connection:
             schema, limit = self._database.schema, self._limit
             if not valid:
@@ -69,7 +69,7 @@ class SyncClient:
 
     def insert_workflow(self, workflow: Workflow, *, conn: Any = None) -> Sequence[Job]:
         """Insert a workflow, all of it or nothing; `Workflow.insert` says more."""
-        workflow = checked_workflow(self._registry, workflow)
+        workflow = checked_workflow(self._registry or current_registry(), workflow)
         with self._connection(conn) as connection:
             schema, limit = self._database.schema, self._limit
             with Telemetry.span("baton.insert", {"jobs": workflow.jobs()}) as measurements:

@@ -19,9 +19,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import anyio
 import psycopg
 import pytest
 
+from baton.client import Client
+from baton.node import Node
 from baton.settings import Settings, load
 from baton.workers import Registry
 from tests.docs.markdown import Block, blocks
@@ -92,6 +95,22 @@ def run_python(texts: list[Block], names: dict[str, Any]) -> None:
     asyncio.run(main())
 
 
+def perform_everything(database: str, registry: Registry) -> None:
+    """Run a worker process until no job is left to run."""
+    queues = ["default=10", "mail=10"]
+
+    async def main() -> None:
+        node = Node(load(queues=queues), registry)
+        async with anyio.create_task_group() as tasks, Client() as client:
+            await tasks.start(node.run)
+            with anyio.fail_after(30):
+                while any(not job.state.is_final for job in await client.list_jobs()):
+                    await anyio.lowlevel.checkpoint()
+            node.stop()
+
+    anyio.run(main)
+
+
 def test_the_readme_does_what_it_says(place: Path, database: str) -> None:
     found = blocks(ROOT / "README.md")
     for block in found:
@@ -130,6 +149,29 @@ def test_getting_started_does_what_it_says(place: Path, database: str) -> None:
     for command in said:
         if not command.startswith(PLAYED):
             shell(command.replace("0f6c", row[0]))
+
+
+def test_the_guide_to_workers_does_what_it_says(place: Path, database: str) -> None:
+    found = blocks(ROOT / "docs" / "workers.md")
+    for block in found:
+        if block.file:
+            (place / block.file).write_text(block.text)
+            compile(block.text, block.file, "exec")
+    python = [block for block in found if block.language == "python" and not block.file]
+    with Registry().collecting() as registry:
+        run_python(python, {"__name__": "guide"})
+        perform_everything(database, registry)
+    with psycopg.connect(database) as conn:
+        rows = conn.execute("select split_part(worker, '.', 2), state::text from baton.jobs")
+        became = sorted(rows.fetchall())
+    assert became == [
+        ("bill", "completed"),
+        ("convert", "completed"),
+        ("count", "completed"),
+        ("deliver", "completed"),
+        ("deliver", "discarded"),
+        ("fetch_rates", "discarded"),
+    ]
 
 
 def test_the_configuration_guide_names_every_setting_and_its_default(
