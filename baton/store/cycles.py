@@ -23,10 +23,12 @@ class Cycle:
     Attributes:
         accepted: ids of the acknowledged jobs that were still this process's; the rest was stale.
         jobs: what was claimed, in the order in which it is to run.
+        retry_in: seconds after which a rate limit lets more start; ``None`` when none holds up.
     """
 
     accepted: frozenset[int] = frozenset()
     jobs: Sequence[Job] = field(default_factory=list)
+    retry_in: float | None = None
 
 
 class CycleConnection:
@@ -87,8 +89,8 @@ class CycleConnection:
             "capacities": list(capacities.values()),
         }
         [row] = await door.run(self._open(), self._schema, "cycle", params)
-        accepted, *columns, steps, results = row
-        return Cycle(frozenset(accepted or ()), _claimed(columns, steps, results))
+        accepted, *columns, steps, results, retry_in = row
+        return Cycle(frozenset(accepted or ()), _claimed(columns, steps, results), retry_in)
 
     async def return_lost(self, lease: int, known: Collection[int]) -> list[int]:
         """Give back what was claimed for the lease and is not among ``known``; return the ids."""

@@ -63,9 +63,10 @@ create table baton.jobs (
   autovacuum_vacuum_cost_delay = 0
 );
 
--- What a fetch reads, in the order in which it runs jobs.
+-- What a fetch reads, in the order in which it runs jobs. A job of a partitioned queue is in
+-- jobs_partitions instead: one that is in the wrong index of the two is found by looking at it.
 create index jobs_available on baton.jobs (queue, priority, scheduled_at, id)
-  where state = 'available';
+  where state = 'available' and partition_key is null;
 -- What the stager reads.
 create index jobs_due on baton.jobs (scheduled_at, id)
   where state in ('scheduled', 'retryable');
@@ -79,6 +80,9 @@ create unique index jobs_unique on baton.jobs (unique_key)
 -- What a fetch from a partitioned queue reads.
 create index jobs_partitions on baton.jobs (queue, partition_key, priority, scheduled_at, id)
   where state = 'available' and partition_key is not null;
+-- What is counted against the limit of a partition.
+create index jobs_running on baton.jobs (queue, partition_key)
+  where state = 'executing' and partition_key is not null;
 
 comment on table baton.jobs is 'One row per job; the queue itself.';
 comment on column baton.jobs.id is 'Grows with insertion; the last tie-breaker of the order in which jobs run.';
@@ -277,6 +281,8 @@ create table baton.queues (
     constraint queues_name_not_blank check (btrim(name) <> ''),
   slots integer
     constraint queues_slots_range check (slots between 0 and 10000),
+  start_slots integer
+    constraint queues_start_slots_range check (start_slots between 1 and 10000),
   paused_at timestamptz,
   paused_by text,
   global_limit integer
@@ -292,11 +298,12 @@ create table baton.queues (
     constraint queues_ageing_range check (ageing > 0 and ageing < 'infinity'),
   updated_at timestamptz not null default now(),
   constraint queues_rate_complete check ((rate_limit is null) = (rate_period is null))
-);
+) with (fillfactor = 50);
 
 comment on table baton.queues is 'What was said about a queue as a whole: it holds in every process and outlives restarts. A queue without a row runs as its processes were started.';
 comment on column baton.queues.name is 'The queue.';
 comment on column baton.queues.slots is 'How many of its jobs run at once in each process; 0 when it is stopped; null when each process was started with its own number.';
+comment on column baton.queues.start_slots is 'How many of its jobs run at once in each process that was not started with it; null when those do not serve it.';
 comment on column baton.queues.paused_at is 'Since when nothing of it is started; null when it runs.';
 comment on column baton.queues.paused_by is 'Who paused it.';
 comment on column baton.queues.global_limit is 'How many of its jobs run at once in all processes together, in each partition.';
@@ -314,16 +321,19 @@ create table baton.queue_nodes (
     constraint queue_nodes_node_not_blank check (btrim(node) <> ''),
   slots integer
     constraint queue_nodes_slots_range check (slots between 0 and 10000),
+  start_slots integer
+    constraint queue_nodes_start_slots_range check (start_slots between 1 and 10000),
   paused_at timestamptz,
   paused_by text,
   updated_at timestamptz not null default now(),
   primary key (queue, node)
 );
 
-comment on table baton.queue_nodes is 'What was said about a queue in the processes of one name; it wins over the table queues.';
+comment on table baton.queue_nodes is 'What was said about a queue in the processes of one name; its slots win over those of the table queues.';
 comment on column baton.queue_nodes.queue is 'The queue.';
 comment on column baton.queue_nodes.node is 'The name of the process, as leases has it.';
 comment on column baton.queue_nodes.slots is 'How many of its jobs run at once there; 0 when it is stopped; null when the table queues decides.';
+comment on column baton.queue_nodes.start_slots is 'How many of its jobs run at once there, if the process was not started with it; null when the table queues decides.';
 comment on column baton.queue_nodes.paused_at is 'Since when nothing of it is started there; null when it runs.';
 comment on column baton.queue_nodes.paused_by is 'Who paused it.';
 comment on column baton.queue_nodes.updated_at is 'When this row was last changed.';
@@ -337,6 +347,8 @@ create table baton.queue_starts (
   weight integer not null
 ) with (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 1000, autovacuum_vacuum_cost_delay = 0);
 create index queue_starts_newest on baton.queue_starts (queue, partition_key, started_at);
+-- What is too old to count.
+create index queue_starts_oldest on baton.queue_starts (queue, started_at);
 
 comment on table baton.queue_starts is 'What queues with a rate limit started within their period, a row per fetch and partition.';
 comment on column baton.queue_starts.queue is 'The queue.';

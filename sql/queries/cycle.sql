@@ -12,5 +12,5 @@ call baton.cycle(
   %(queues)s::text[],
   %(capacities)s::integer[],
   null, null, null, null, null, null, null, null, null, null, null, null, null, null, null, null, null,
-  null, null, null
+  null, null, null, null
 )

@@ -1,8 +1,9 @@
 -- One cycle of a worker process, in one round trip and one wait for the disk:
 --   A  acknowledge what ended; commit.
 --   B  advance the workflows that A touched, then fetch up to the free capacity of every queue,
---      including what was just released, as long as the lease is held; tell other processes about released work that was not
---      taken here; commit without waiting for the disk, since all of it can be done again.
+--      including what was just released, as long as the lease is held; tell other processes about
+--      released work that was not taken here and about freed slots of limited queues that this one
+--      can't use; commit without waiting for the disk, since all of it can be done again.
 -- The commit between them is the point: B's snapshots are newer than A, so of two processes that
 -- end the last two dependencies of a step the later one sees both. A procedure, because only a
 -- procedure can commit; it must be called outside a transaction.
@@ -37,7 +38,8 @@ create or replace procedure baton.cycle(
   out deadlines timestamptz[],
   out weights smallint[],
   out steps text,
-  out results text
+  out results text,
+  out retry_in double precision
 )
 language plpgsql
 as $$
@@ -74,8 +76,14 @@ begin
     into
       ids, epochs, queue_names, workers, args, metas, tags, priorities, attempts, max_attempts,
       errors, inserted_ats, scheduled_ats, attempted_ats, timeouts, deadlines, weights, steps,
-      results
+      results, retry_in
     from baton.fetch_jobs(lease, fetch_queues, fetch_capacities) as fetched;
+  end if;
+
+  if cardinality(accepted) > 0
+    and exists (select from baton.queues as setting where setting.global_limit is not null)
+  then
+    perform baton.tell_freed(lease, accepted, fetch_queues, fetch_capacities);
   end if;
 
   if cardinality(released) > 0 then

@@ -2,7 +2,12 @@
 -- first, then the oldest. Rows held by others are skipped, never waited for. The epoch grows with
 -- each claim. Rows come back as parallel arrays, one element a job, in the order in which they are to
 -- run; `steps` describes, by job id, those that are steps of workflows, and `results` holds what
--- their dependencies returned, each once however many of the fetched steps read it.
+-- their dependencies returned, each once however many of the fetched steps read it. `retry_in` is the
+-- time in seconds after which a rate limit lets more start.
+-- What was said about a queue is read here, under a lock that whoever says something takes alone: once
+-- a pause has returned, no process starts anything. Queues with limits, partitions or ageing go
+-- through pick_limited_jobs, one process at a time and in the order of their names; the others
+-- meet no lock that is waited for.
 create or replace function baton.fetch_jobs(
   lease bigint,
   queues text[],
@@ -25,14 +30,58 @@ create or replace function baton.fetch_jobs(
   out deadlines timestamptz[],
   out weights smallint[],
   out steps text,
-  out results text
+  out results text,
+  out retry_in double precision
 )
 language plpgsql
 set enable_seqscan = off set enable_bitmapscan = off set enable_hashjoin = off set enable_mergejoin = off
 as $$
 declare
   step_ids bigint[];
+  free_queues text[];
+  free_capacities integer[];
+  limited_queues text[];
+  limited_capacities integer[];
+  pick record;
+  limited bigint[] := '{}';
 begin
+  perform pg_advisory_xact_lock_shared(hashtext('baton.queues'), 0);
+
+  if exists (select from baton.queues as setting where setting.name = any (queues))
+    or exists (select from baton.queue_nodes as local where local.queue = any (queues))
+  then
+    select
+      array_agg(want.queue) filter (where not want.limited),
+      array_agg(want.capacity) filter (where not want.limited),
+      array_agg(want.queue order by want.queue) filter (where want.limited),
+      array_agg(want.capacity order by want.queue) filter (where want.limited)
+    into free_queues, free_capacities, limited_queues, limited_capacities
+    from (
+      select
+        asked.queue,
+        asked.capacity,
+        coalesce(setting.global_limit, setting.rate_limit, setting.ageing) is not null
+          or setting.partition_by is not null as limited
+      from unnest(queues, capacities) as asked (queue, capacity)
+      left join baton.queues as setting on setting.name = asked.queue
+      left join baton.queue_nodes as local
+        on local.queue = asked.queue
+        and local.node = (select held.node from baton.leases as held where held.id = lease)
+      where setting.paused_at is null
+        and local.paused_at is null
+        and coalesce(local.slots, setting.slots, 1) > 0
+    ) as want;
+  else
+    free_queues := queues;
+    free_capacities := capacities;
+  end if;
+
+  for i in 1 .. coalesce(cardinality(limited_queues), 0) loop
+    pick := baton.pick_limited_jobs(limited_queues[i], limited_capacities[i]);
+    limited := limited || pick.ids;
+    retry_in := least(retry_in, pick.retry_in);
+  end loop;
+
   with claimed as (
     update baton.jobs as job
     set
@@ -41,13 +90,15 @@ begin
       attempted_at = clock_timestamp(),
       attempted_by = lease,
       epoch = job.epoch + 1
-    where job.id = any (array(
+    where job.id = any (limited || array(
       select picked.id
-      from unnest(queues, capacities) as want (queue, capacity)
+      from unnest(free_queues, free_capacities) as want (queue, capacity)
       cross join lateral (
         select candidate.id
         from baton.jobs as candidate
-        where candidate.state = 'available' and candidate.queue = want.queue
+        where candidate.state = 'available'
+          and candidate.queue = want.queue
+          and candidate.partition_key is null
         order by candidate.priority, candidate.scheduled_at, candidate.id
         limit want.capacity
         for no key update skip locked
@@ -66,7 +117,19 @@ begin
   into
     ids, epochs, queue_names, workers, args, metas, tags, priorities, attempts, max_attempts,
     errors, inserted_ats, scheduled_ats, attempted_ats, timeouts, deadlines, weights, step_ids
-  from (select * from claimed order by priority, scheduled_at, id) as claimed;
+  from (
+    select * from claimed order by array_position(limited, id), priority, scheduled_at, id
+  ) as claimed;
+
+  if cardinality(limited) > 0 then
+    -- not before any of them, so that no window of the period holds more than the limit
+    insert into baton.queue_starts (queue, partition_key, started_at, weight)
+    select job.queue, coalesce(job.partition_key, ''), max(job.attempted_at), sum(job.weight)
+    from baton.jobs as job
+    join baton.queues as setting on setting.name = job.queue
+    where job.id = any (limited) and setting.rate_limit is not null
+    group by job.queue, job.partition_key;
+  end if;
 
   if step_ids is null then
     return;

@@ -90,7 +90,8 @@ begin
     coalesce(array_agg(freed.id) filter (where freed.state = 'discarded'), '{}'),
     (
       select count(pg_notify('baton.jobs', ready.queue))
-      from (select distinct free.queue from freed as free where free.state = 'available') as ready
+      -- what was discarded frees its place in a limited queue
+      from (select distinct free.queue from freed as free) as ready
     )
   into rescued, discarded, told
   from freed;

@@ -1,0 +1,12 @@
+-- What was said about queues that concerns the processes of one name. Locks nothing.
+select
+  coalesce(setting.name, local.queue),
+  setting.slots,
+  setting.start_slots,
+  local.slots,
+  local.start_slots
+from baton.queues as setting
+full join (
+  select here.queue, here.slots, here.start_slots
+  from baton.queue_nodes as here where here.node = %(node)s::text
+) as local on local.queue = setting.name
