@@ -167,6 +167,10 @@ class NotAStep(BatonError):
         super().__init__(f"this job of {worker} is not a step of a workflow and has no results")
 
 
+class InvalidQueue(BatonError):
+    """Something that can't be said about a queue."""
+
+
 class NotFound(BatonError):
     """A job or workflow that does not exist."""
 

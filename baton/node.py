@@ -14,10 +14,11 @@ from baton.client import Client, SyncClient
 from baton.lifespans import opened
 from baton.services.duty import Duty
 from baton.services.executor import Executor, Stop
-from baton.services.lease_keeper import LeaseKeeper
+from baton.services.lease_keeper import LeaseKeeper, node_name
 from baton.services.notifier import Notifier
 from baton.services.processes import Processes
 from baton.services.producer import Producer
+from baton.services.queue_control import QueueControl
 from baton.services.rescuer import rescuer
 from baton.services.stager import stager
 from baton.services.sweeper import sweeper
@@ -42,12 +43,14 @@ class Node:
     def __init__(self, settings: Settings, registry: Registry) -> None:
         self._settings = settings
         self._registry = registry
+        self._name = settings.node or node_name()
         self._connection = CycleConnection(
             settings.conninfo, settings.db_schema, timeout=settings.statement_timeout
         )
         self._lease = LeaseKeeper(
             settings.conninfo,
             settings.db_schema,
+            self._name,
             settings.queues,
             ttl=settings.lease_ttl,
             timeout=settings.statement_timeout,
@@ -110,9 +113,13 @@ class Node:
 
     async def _serve(self, database: Database, task_status: TaskStatus[None]) -> bool:
         staging = stager(database)
-        duties: Sequence[Duty] = (staging, rescuer(database), sweeper(database))
+        control = QueueControl(
+            database, node=self._name, own=self._settings.queues, serve=self._serve_queues
+        )
+        duties: Sequence[Duty] = (staging, rescuer(database), sweeper(database), control.duty)
         controls: Mapping[str, Callable[[str], None]] = {
             "due": lambda _: staging.wake(),
+            "queues": lambda _: control.duty.wake(),
         }
         notifier = Notifier(
             self._settings.conninfo,
@@ -121,6 +128,7 @@ class Node:
             wake=self._producer.wake,
             controls=controls,
         )
+        await control.look()
         async with create_task_group() as holding:
             await holding.start(self._lease.run)
             async with create_task_group() as serving:
@@ -159,6 +167,10 @@ class Node:
     async def _cut_short(self, grace: CancelScope) -> None:
         await self._forced.wait()
         grace.cancel()
+
+    def _serve_queues(self, queues: Mapping[str, int]) -> None:
+        self._lease.serve(queues)
+        self._producer.serve(queues)
 
     def _lose_lease(self) -> None:
         self._executor.stop(Stop.ABANDON)

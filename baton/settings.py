@@ -20,9 +20,10 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
+from baton.documents import check_text
 from baton.errors import ConfigurationError
+from baton.queues import SLOTS_LIMIT
 
-SLOTS_LIMIT = 10_000
 _NUMBER = re.compile(r"-?[0-9]{1,9}")
 
 
@@ -56,6 +57,10 @@ def _queue(word: str) -> tuple[str, Any]:
     return name, int(limit) if _NUMBER.fullmatch(limit) else limit
 
 
+def _node(given: Any) -> Any:
+    return given if given is None else check_text(given, "the name of a process")
+
+
 class Settings(BaseSettings):
     """Everything that can be set; use `load` to make one.
 
@@ -64,6 +69,7 @@ class Settings(BaseSettings):
         db_schema: the schema of Baton's tables; ``schema`` in files, ``BATON_SCHEMA``.
         app: the module, and after a colon the `Registry` in it, that defines the workers.
         queues: how many jobs of each queue run at once in a worker process.
+        node: what the process is called; by default host and process id.
         poll_interval: seconds after which a worker looks for jobs though nothing was announced.
         grace: seconds that running jobs have to end when a worker process is stopped.
         child_processes: how many child processes run workers with ``executor="process"``, at most.
@@ -84,6 +90,7 @@ class Settings(BaseSettings):
     db_schema: Annotated[str, Field(alias="schema", validation_alias="BATON_SCHEMA")] = "baton"
     app: str | None = None
     queues: Annotated[dict[str, int], NoDecode, BeforeValidator(_queues)] = {"default": 20}
+    node: Annotated[str | None, BeforeValidator(_node)] = None
     poll_interval: Annotated[float, Field(gt=0, le=3_600)] = 1.0
     grace: Annotated[float, Field(ge=0, le=86_400)] = 15.0
     child_processes: Annotated[int, Field(ge=1, le=1_000)] = os.cpu_count() or 1

@@ -15,6 +15,7 @@ from baton.errors import (
     ConfigurationError,
     DatabaseError,
     InvalidJob,
+    InvalidQueue,
     InvalidWorker,
     InvalidWorkflow,
     NotFound,
@@ -38,6 +39,7 @@ class ExitCode(IntEnum):
 _CODES: tuple[tuple[type[BatonError], ExitCode], ...] = (
     (ConfigurationError, ExitCode.USAGE),
     (InvalidJob, ExitCode.USAGE),
+    (InvalidQueue, ExitCode.USAGE),
     (InvalidWorker, ExitCode.USAGE),
     (InvalidWorkflow, ExitCode.USAGE),
     (NotFound, ExitCode.NOT_FOUND),

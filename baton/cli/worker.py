@@ -33,6 +33,10 @@ def worker(
     app: App = None,
     dsn: Dsn = None,
     schema: Schema = None,
+    node: Annotated[
+        str | None,
+        typer.Option(envvar="BATON_NODE", help="Name of this process. [host and process id]"),
+    ] = None,
     poll_interval: Annotated[
         float | None,
         typer.Option(
@@ -81,6 +85,7 @@ def worker(
         app=app,
         dsn=dsn,
         schema=schema,
+        node=node,
         poll_interval=poll_interval,
         grace=grace,
         child_processes=child_processes,
@@ -89,9 +94,9 @@ def worker(
         log_format=log_format,
     )
     logs.configure(settings.log_level, settings.log_format)
-    node = Node(settings, load_registry(settings.app))
+    process = Node(settings, load_registry(settings.app))
     uvloop = importlib.util.find_spec("uvloop") is not None
-    anyio.run(_run, node, backend="asyncio", backend_options={"use_uvloop": uvloop})
+    anyio.run(_run, process, backend="asyncio", backend_options={"use_uvloop": uvloop})
 
 
 async def _run(node: Node) -> None:

@@ -6,6 +6,7 @@ from the environment.
 """
 
 from baton.client.asynchronous import Client
+from baton.client.queues import Queues, SyncQueues
 from baton.client.synchronous import SyncClient
 
-__all__ = ["Client", "SyncClient"]
+__all__ = ["Client", "Queues", "SyncClient", "SyncQueues"]

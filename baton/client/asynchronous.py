@@ -8,6 +8,7 @@ from typing import Any, Self
 from uuid import UUID
 
 from baton.client.checks import checked, checked_workflow
+from baton.client.queues import Queues
 from baton.errors import NotFound
 from baton.jobs import Job, NewJob
 from baton.settings import Settings, load
@@ -28,6 +29,9 @@ class Client:
     """Inserts and looks, asynchronously, over a pool of connections or over yours.
 
     Use it as ``async with Client(dsn) as client``. It opens its pool when it is first needed.
+
+    Attributes:
+        queues: pauses, scales and limits queues; see `Queues`.
 
     Args:
         dsn: a PostgreSQL URL or connection string; by default what the settings say.
@@ -56,6 +60,7 @@ class Client:
             timeout=settings.statement_timeout,
             size=settings.pool_size,
         )
+        self.queues = Queues(self._database)
 
     async def __aenter__(self) -> Self:
         await self._database.open()

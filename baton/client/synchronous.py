@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from typing import Any, Self
 
 from baton.client.checks import checked, checked_workflow
+from baton.client.queues import SyncQueues
 from baton.jobs import Job, NewJob
 from baton.settings import Settings, load
 from baton.store import jobs as job_store
@@ -38,6 +39,7 @@ class SyncClient:
             timeout=settings.statement_timeout,
             size=settings.pool_size,
         )
+        self.queues = SyncQueues(self._database)
 
     def __enter__(self) -> Self:
         self._database.open()

@@ -127,6 +127,14 @@ class Executor:
             self._runners += 1
             self._tasks.start_soon(self._run_jobs, self._waiting.take)
 
+    def resize(self, slots: int) -> None:
+        """Run up to this many jobs at once; it never falls below what was possible before.
+
+        How many jobs of each queue run is decided by who submits them.
+        """
+        self._slots = max(self._slots, slots)
+        self._threads.resize(self._slots)
+
     def stop(self, why: Stop) -> None:
         """Stop every job that waits or runs."""
         for attempt in list(self._attempts.values()):

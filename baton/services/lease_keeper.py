@@ -35,7 +35,8 @@ class LeaseKeeper:
     Args:
         dsn: where.
         schema: the schema.
-        queues: what this process serves, for people who read the table.
+        node: what people call this process.
+        queues: what it serves, for people who read the table.
         ttl: seconds for which a renewal holds.
         timeout: seconds that a statement may take.
         on_lost: called on the event loop when the jobs in hand are not this process's any more.
@@ -45,6 +46,7 @@ class LeaseKeeper:
         self,
         dsn: str,
         schema: str,
+        node: str,
         queues: Mapping[str, int],
         *,
         ttl: float,
@@ -53,6 +55,7 @@ class LeaseKeeper:
     ) -> None:
         self._dsn = dsn
         self._schema = schema
+        self._node = node
         self._queues = queues
         self._ttl = ttl
         self._timeout = min(timeout, ttl / 3)
@@ -73,6 +76,10 @@ class LeaseKeeper:
     def is_current(self, lease: int) -> bool:
         """Whether a lease is the present one, and not given up."""
         return lease == self.lease and not self._given_up.is_set()
+
+    def serve(self, queues: Mapping[str, int]) -> None:
+        """Write from the next renewal on that the process serves these queues."""
+        self._queues = dict(queues)
 
     async def run(self, *, task_status: TaskStatus[None]) -> None:
         """Take the lease, report it as started, and keep it until cancelled; then give it back."""
@@ -117,7 +124,7 @@ class LeaseKeeper:
 
     def _renew(self) -> None:
         sent = monotonic()
-        if self._connected().renew(self.lease):
+        if self._connected().renew(self.lease, self._queues):
             self._renewed = sent
         else:
             self._declared_dead.set()
@@ -130,7 +137,7 @@ class LeaseKeeper:
 
     def _acquire(self) -> None:
         sent = monotonic()
-        self.lease = self._connected().acquire(node_name(), self._queues)
+        self.lease = self._connected().acquire(self._node, self._queues)
         self._renewed = sent
         log.debug("lease.acquired", lease=self.lease)
 

@@ -58,6 +58,7 @@ class Producer:
         self._doubtful: set[tuple[int, int]] = set()
         self._suspect_until = 0.0
         self._reconnect_delay = FIRST_DELAY
+        self._retry_at: float | None = None
         self._lost_claims_at = 0.0
         self._running: Counter[str] = Counter()
         self._stuck: Counter[str] = Counter()
@@ -74,6 +75,16 @@ class Producer:
         """Look at once; a queue that this process does not serve is ignored."""
         if queue is None or queue in self._queues:
             self._woken.set()
+
+    def serve(self, queues: Mapping[str, int]) -> None:
+        """Serve these queues from now on; what runs of others ends, and is acknowledged."""
+        self._queues = dict(queues)
+        if self._executor is not None:
+            names = {*queues, *self._running}
+            self._executor.resize(
+                sum(max(queues.get(name, 0), self._running[name]) for name in names)
+            )
+        self._woken.set()
 
     def acknowledge(self, job: Job, ack: Ack | None) -> None:
         """Take the end of an attempt into the next cycle; without an ack it only frees its slot."""
@@ -113,11 +124,17 @@ class Producer:
             if self._draining and not self._acks and self._running.total() == 0:
                 self._drained.set()
             if not again and not self._acks:
-                with move_on_after(self._poll_interval):
+                with move_on_after(self._pause()):
                     await self._woken.wait()
+
+    def _pause(self) -> float:
+        if self._retry_at is None:
+            return self._poll_interval
+        return max(0.0, min(self._poll_interval, self._retry_at - monotonic()))
 
     async def _cycle(self) -> bool:
         """Run one cycle; true when it is to be tried again at once."""
+        self._retry_at = None
         capacities = self._capacities()
         pending, self._acks = self._acks, []
         if not pending and not capacities:
@@ -154,6 +171,8 @@ class Producer:
             ) as measurements:
                 cycle = await self._connection.cycle(lease, acks, capacities)
                 measurements["count"] = len(cycle.jobs)
+            if cycle.retry_in is not None:
+                self._retry_at = monotonic() + cycle.retry_in
             # claims under a lease that was given up meanwhile are rescued with it
             for job in cycle.jobs if self._lease.is_current(lease) else ():
                 self._running[job.queue] += 1

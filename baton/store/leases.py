@@ -54,11 +54,12 @@ class LeaseConnection:
             self._conn, self._schema, "lease_guard", {"lease": lease}
         )
 
-    def renew(self, lease: int) -> bool:
-        """Renew a lease; false means that it was declared dead."""
+    def renew(self, lease: int, queues: Mapping[str, int] | None = None) -> bool:
+        """Renew a lease, and say what is served; false means that it was declared dead."""
         if not self._guarded:
             self._guard(lease)
-        params = {"lease": lease, "ttl": self._ttl}
+        served = None if queues is None else documents.encode(dict(queues))
+        params = {"lease": lease, "ttl": self._ttl, "queues": served}
         return bool(door.run_sync(self._conn, self._schema, "lease_renew", params))
 
     def release(self, lease: int) -> None:

@@ -1,0 +1,55 @@
+"""Has a process serve the queues that it is to serve, whatever was said since it was started."""
+
+from collections.abc import Callable, Mapping
+
+import structlog
+
+from baton.queues import served
+from baton.services.duty import Duty
+from baton.store import queues as store
+from baton.store.pools import Database
+
+log = structlog.get_logger("baton.queues")
+
+INTERVAL = 3.0  # seconds
+BATCH = 1_000  # jobs
+
+
+class QueueControl:
+    """Looks at the start, when something was said about a queue, and every few seconds.
+
+    Args:
+        database: where.
+        node: the name of this process.
+        own: the queues that it was started with, and how many jobs of each run at once.
+        serve: called with what it is to serve, whenever that has changed.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        *,
+        node: str,
+        own: Mapping[str, int],
+        serve: Callable[[Mapping[str, int]], None],
+    ) -> None:
+        self._database = database
+        self._node = node
+        self._own = dict(own)
+        self._serve = serve
+        self._served = dict(own)
+        self.duty = Duty("queues", interval=INTERVAL, perform=self.look)
+
+    async def look(self) -> float | None:
+        """Look once.
+
+        Raises:
+            DatabaseError: the database refused or is away.
+        """
+        queues = served(self._own, await store.read_said(self._database, self._node))
+        if queues != self._served:
+            log.info("queues.changed", queues=queues)
+            self._served = queues
+            self._serve(queues)
+        repaired = await store.repair(self._database, queues, most=BATCH)
+        return 0.0 if repaired >= BATCH else None
