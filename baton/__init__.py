@@ -10,10 +10,13 @@ from typing import Any
 
 from baton.ambient import ambient as _ambient
 from baton.arguments import resource
+from baton.changes import Change as _Change
+from baton.changes import JobChanges
 from baton.client import Client, SyncClient
 from baton.defaults import DefaultClient as _DefaultClient
 from baton.defaults import DefaultSyncClient as _DefaultSyncClient
 from baton.errors import BatonError
+from baton.filters import JobFilter
 from baton.jobs import Job, NewJob, Results
 from baton.outcomes import Cancel, Discard, Error, Snooze
 from baton.settings import Settings
@@ -40,6 +43,8 @@ __all__ = [
     "Discard",
     "Error",
     "Job",
+    "JobChanges",
+    "JobFilter",
     "JobOptions",
     "NewJob",
     "Node",
@@ -55,7 +60,9 @@ __all__ = [
     "Workflow",
     "WorkflowStatus",
     "before_insert",
+    "cancel_job",
     "carry",
+    "delete_job",
     "insert",
     "insert_all",
     "insert_all_sync",
@@ -63,6 +70,8 @@ __all__ = [
     "lifespan",
     "middleware",
     "resource",
+    "retry_job",
+    "update_job",
     "worker",
 ]
 
@@ -102,3 +111,23 @@ def insert_sync(job: NewJob, *, conn: Any = None) -> Job:
 def insert_all_sync(jobs: Sequence[NewJob], *, conn: Any = None) -> list[Job]:
     """Do what `insert_all` does, for programs without an event loop."""
     return _ambient.sync_client.insert_all(jobs, conn=conn)
+
+
+async def cancel_job(job_id: int, reason: str | None = None, *, conn: Any = None) -> bool:
+    """Cancel a job with the default client; `Client.cancel_job` says more."""
+    return await _ambient.client.cancel_job(job_id, reason, conn=conn)
+
+
+async def retry_job(job_id: int, *, conn: Any = None) -> bool:
+    """Run a job again, or now, with the default client; `Client.retry_job` says more."""
+    return await _ambient.client.retry_job(job_id, conn=conn)
+
+
+async def delete_job(job_id: int, *, conn: Any = None) -> bool:
+    """Delete a job with the default client; `Client.delete_job` says more."""
+    return await _ambient.client.delete_job(job_id, conn=conn)
+
+
+async def update_job(job_id: int, change: _Change, *, conn: Any = None) -> Job:
+    """Change a job with the default client; `Client.update_job` says more."""
+    return await _ambient.client.update_job(job_id, change, conn=conn)

@@ -11,6 +11,7 @@ from collections.abc import AsyncGenerator, Sequence
 from typing import Any
 from weakref import WeakKeyDictionary
 
+from baton.changes import Change
 from baton.client import Client, SyncClient
 from baton.jobs import Job, NewJob
 from baton.workflows import Workflow
@@ -33,6 +34,22 @@ class DefaultClient:
     async def insert_workflow(self, workflow: Workflow, *, conn: Any = None) -> Sequence[Job]:
         """Do what `Client.insert_workflow` does."""
         return await (await self._client()).insert_workflow(workflow, conn=conn)
+
+    async def cancel_job(self, job_id: int, reason: str | None = None, *, conn: Any = None) -> bool:
+        """Do what `Client.cancel_job` does."""
+        return await (await self._client()).cancel_job(job_id, reason, conn=conn)
+
+    async def retry_job(self, job_id: int, *, conn: Any = None) -> bool:
+        """Do what `Client.retry_job` does."""
+        return await (await self._client()).retry_job(job_id, conn=conn)
+
+    async def delete_job(self, job_id: int, *, conn: Any = None) -> bool:
+        """Do what `Client.delete_job` does."""
+        return await (await self._client()).delete_job(job_id, conn=conn)
+
+    async def update_job(self, job_id: int, change: Change, *, conn: Any = None) -> Job:
+        """Do what `Client.update_job` does."""
+        return await (await self._client()).update_job(job_id, change, conn=conn)
 
     async def _client(self) -> Client:
         loop = asyncio.get_running_loop()

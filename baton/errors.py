@@ -32,6 +32,10 @@ class TooLarge(InvalidJob):
         )
 
 
+class InvalidChange(InvalidJob):
+    """A change that can't be made to a job."""
+
+
 class InvalidResult(BatonError):
     """A value that a step returned and that can't be stored."""
 
@@ -177,6 +181,10 @@ class NotFound(BatonError):
     def __init__(self, what: str, key: object) -> None:
         super().__init__(f"there is no {what} {key}")
         self.key = key
+
+
+class InvalidFilter(BatonError):
+    """Criteria that don't say which jobs are meant."""
 
 
 class ConfigurationError(BatonError):

@@ -16,6 +16,7 @@ from baton.services.duty import Duty
 from baton.services.executor import Executor, Stop
 from baton.services.lease_keeper import LeaseKeeper, node_name
 from baton.services.notifier import Notifier
+from baton.services.patrol import Patrol
 from baton.services.processes import Processes
 from baton.services.producer import Producer
 from baton.services.queue_control import QueueControl
@@ -113,6 +114,7 @@ class Node:
 
     async def _serve(self, database: Database, task_status: TaskStatus[None]) -> bool:
         staging = stager(database)
+        patrol = Patrol(database, self._executor, self._lease)
         control = QueueControl(
             database, node=self._name, own=self._settings.queues, serve=self._serve_queues
         )
@@ -120,6 +122,7 @@ class Node:
         controls: Mapping[str, Callable[[str], None]] = {
             "due": lambda _: staging.wake(),
             "queues": lambda _: control.duty.wake(),
+            "cancel": patrol.hear,
         }
         notifier = Notifier(
             self._settings.conninfo,
@@ -135,6 +138,7 @@ class Node:
                 await serving.start(self._executor.run)
                 for duty in duties:
                     await serving.start(duty.run)
+                await serving.start(patrol.run)
                 await serving.start(notifier.run)
                 await serving.start(self._producer.run)
                 log.info("worker.started", lease=self._lease.lease, queues=self._settings.queues)

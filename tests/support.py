@@ -1,12 +1,14 @@
 """What many tests need: worker processes played by hand, and looks into the tables."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
+import anyio
 from psycopg import AsyncConnection
 from psycopg.rows import tuple_row
 
+from baton.client import Client
 from baton.jobs import Job, NewJob
 from baton.outcomes import Ack
 from baton.states import State
@@ -102,3 +104,39 @@ async def waiters(conn: AsyncConnection[Any]) -> int:
     """
     found = await (await conn.execute(query)).fetchone()
     return int(found[0]) if found else 0
+
+
+async def in_turn(
+    database: str, first: Callable[[Any], Awaitable[Any]], second: Callable[[], Awaitable[Any]]
+) -> None:
+    """Run the first in a transaction, commit it once the second waits for its lock."""
+    async with connection(database) as holder, connection(database) as looking:
+        async with anyio.create_task_group() as tasks:
+            async with holder.transaction():
+                await first(holder)
+                tasks.start_soon(second)
+                with anyio.fail_after(20):
+                    while await waiters(looking) == 0:
+                        await anyio.lowlevel.checkpoint()
+
+
+async def insert_in(dsn: str, client: Client, state: str = "available", **options: Any) -> Job:
+    """A job in a state, put there by hand."""
+    inserted = await client.insert(job(**options))
+    await rows(
+        dsn,
+        """
+        update baton.jobs as job set
+          state = given.state,
+          attempt = (given.state not in ('available', 'scheduled', 'suspended'))::integer,
+          completed_at = case when given.state = 'completed' then now() end,
+          discarded_at = case when given.state = 'discarded' then now() end,
+          cancelled_at = case when given.state = 'cancelled' then now() end
+        from (select %s::baton.job_state as state) as given
+        where job.id = %s
+        returning job.id
+        """,
+        state,
+        inserted.id,
+    )
+    return inserted

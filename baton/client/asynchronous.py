@@ -8,6 +8,7 @@ from typing import Any, Self
 from uuid import UUID
 
 from baton.client.checks import checked, checked_workflow
+from baton.client.operations import Operations
 from baton.client.queues import Queues
 from baton.errors import NotFound
 from baton.jobs import Job, NewJob
@@ -25,8 +26,8 @@ from baton.workflows import Workflow
 _ID_PREFIX = re.compile(r"[0-9a-f-]{4,36}")
 
 
-class Client:
-    """Inserts and looks, asynchronously, over a pool of connections or over yours.
+class Client(Operations):
+    """Inserts, looks and changes, asynchronously, over a pool of connections or over yours.
 
     Use it as ``async with Client(dsn) as client``. It opens its pool when it is first needed.
 

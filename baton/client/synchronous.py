@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from typing import Any, Self
 
 from baton.client.checks import checked, checked_workflow
+from baton.client.operations import SyncOperations
 from baton.client.queues import SyncQueues
 from baton.jobs import Job, NewJob
 from baton.settings import Settings, load
@@ -16,7 +17,7 @@ from baton.workers import Registry, current_registry
 from baton.workflows import Workflow
 
 
-class SyncClient:
+class SyncClient(SyncOperations):
     """Does what `Client` does, for programs without an event loop; safe to share between threads.
 
     Use it as ``with SyncClient(dsn) as client``. It takes the arguments of `Client`.

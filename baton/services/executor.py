@@ -7,7 +7,7 @@ thread has ended.
 """
 
 import time
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Hashable, Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum, auto
 from typing import Any
@@ -50,6 +50,11 @@ class Stop(Enum):
 
     GIVE_BACK = auto()  # the process ends: others run them, the attempt is not counted
     ABANDON = auto()  # the lease is gone: others run them already, nothing is acknowledged
+    REVOKED = auto()  # cancelled, deleted or taken away: nothing is acknowledged
+
+
+Claim = tuple[int, int]
+_SILENT = frozenset({Stop.ABANDON, Stop.REVOKED})
 
 
 @dataclass(slots=True)
@@ -104,7 +109,8 @@ class Executor:
             processes=processes,
             resources=resources,
         )
-        self._attempts: dict[int, _Attempt] = {}
+        # by id and epoch: a job that is retried while its cancelled attempt ends is here twice
+        self._attempts: dict[Claim, _Attempt] = {}
         self._runners = 0
         self._tasks: TaskGroup | None = None
         self._waiting: _Waiting | None = None
@@ -114,11 +120,16 @@ class Executor:
     @property
     def in_hand(self) -> list[int]:
         """Ids of the jobs that wait for a runner or run."""
+        return [job_id for job_id, _ in self._attempts]
+
+    @property
+    def claims(self) -> list[Claim]:
+        """The jobs that wait for a runner or run, and the epochs in which they were claimed."""
         return list(self._attempts)
 
     def submit(self, job: Job) -> None:
         """Take a job; it starts at once, since nobody submits more than there are slots."""
-        self._attempts[job.id] = _Attempt(job)
+        self._attempts[job.id, job.epoch] = _Attempt(job)
         self._idle = Event() if self._idle.is_set() else self._idle
         if self._tasks is None or self._waiting is None:
             raise RuntimeError("the executor is not running")
@@ -141,6 +152,14 @@ class Executor:
             attempt.stopped = why
             attempt.scope.cancel()
 
+    def stop_jobs(self, claims: Iterable[Claim], why: Stop) -> None:
+        """Stop these jobs; those that have ended meanwhile are left alone."""
+        for claim in claims:
+            attempt = self._attempts.get(claim)
+            if attempt is not None and attempt.stopped is None:
+                attempt.stopped = why
+                attempt.scope.cancel()
+
     async def wait_idle(self) -> None:
         """Wait until nothing waits or runs."""
         await self._idle.wait()
@@ -154,12 +173,12 @@ class Executor:
 
     async def _run_jobs(self, jobs: MemoryObjectReceiveStream[Job]) -> None:
         async for job in jobs:
-            attempt = self._attempts[job.id]
+            attempt = self._attempts[job.id, job.epoch]
             try:
                 with structlog.contextvars.bound_contextvars(**_context(job)):
                     await self._run_job(attempt)
             finally:
-                del self._attempts[job.id]
+                del self._attempts[job.id, job.epoch]
                 if not self._attempts:
                     self._idle.set()
 
@@ -173,7 +192,7 @@ class Executor:
                 outcome = await self._performer.perform(job)
         if attempt.stopped is not None and isinstance(outcome, Failure):
             outcome = GiveBack()  # what it raised is its answer to being stopped
-        ack = None if attempt.stopped is Stop.ABANDON else settle(job, outcome)
+        ack = None if attempt.stopped in _SILENT else settle(job, outcome)
         _report(attempt, outcome, ack, time.perf_counter() - started)
         if self._threads.is_abandoned((job.id, job.epoch)):
             self._stuck[job.id, job.epoch] = job
@@ -235,6 +254,8 @@ def _log(attempt: _Attempt, outcome: Outcome, duration_ms: float) -> None:
     match outcome:
         case _ if attempt.stopped is Stop.ABANDON:
             log.warning("job.abandoned", **facts)
+        case _ if attempt.stopped is Stop.REVOKED:
+            log.info("job.revoked", **facts)
         case Failure(kind, message):
             last = attempt.job.attempt >= attempt.job.max_attempts
             event = "job.discarded" if last else "job.failed"

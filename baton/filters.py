@@ -1,0 +1,148 @@
+"""Which jobs an operation is about."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, TypedDict
+
+from baton import documents
+from baton.errors import InvalidFilter
+from baton.states import State
+
+LARGEST_ID = 2**63 - 1
+
+
+class JobFilter(TypedDict, total=False):
+    """Criteria that a job must fit all of; at least one is needed.
+
+    Attributes:
+        ids: is one of these.
+        state: is in this state, or in one of these.
+        queue: is of this queue.
+        worker: is of this worker.
+        tags: has all of these tags.
+        args: has these arguments, and perhaps others.
+        meta: has these values, and perhaps others; ``{"workflow_id": …}`` are the steps of one.
+        inserted_after: was inserted then or later; it must have a time zone.
+        inserted_before: was inserted before; it must have a time zone.
+    """
+
+    ids: Iterable[int]
+    state: State | str | Sequence[State | str]
+    queue: str
+    worker: str
+    tags: Sequence[str]
+    args: Mapping[str, Any]
+    meta: Mapping[str, Any]
+    inserted_after: datetime
+    inserted_before: datetime
+
+
+KNOWN = JobFilter.__annotations__.keys()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Criteria:
+    """A checked `JobFilter`; ``None`` stands for what was not asked for."""
+
+    ids: tuple[int, ...] | None = None
+    states: tuple[State, ...] | None = None
+    queue: str | None = None
+    worker: str | None = None
+    tags: tuple[str, ...] | None = None
+    args: str | None = None
+    meta: str | None = None
+    inserted_after: datetime | None = None
+    inserted_before: datetime | None = None
+
+    @classmethod
+    def of(cls, given: Mapping[str, Any]) -> "Criteria":
+        """Check criteria.
+
+        Raises:
+            InvalidFilter: there is none, or one that can't be used.
+        """
+        if not given:
+            raise InvalidFilter(f"at least one criterion is needed: {', '.join(KNOWN)}")
+        if unknown := sorted(given.keys() - KNOWN):
+            raise InvalidFilter(
+                f"{', '.join(unknown)} is no criterion; there are {', '.join(KNOWN)}"
+            )
+        # one that is None by mistake would let the others reach further than was meant
+        if missing := sorted(name for name, value in given.items() if value is None):
+            raise InvalidFilter(f"{', '.join(missing)} is None; leave it out")
+        return cls(
+            ids=_ids(given["ids"]) if "ids" in given else None,
+            states=_states(given["state"]) if "state" in given else None,
+            queue=_text("queue", given.get("queue")),
+            worker=_text("worker", given.get("worker")),
+            tags=_tags(given["tags"]) if "tags" in given else None,
+            args=_document("args", given.get("args")),
+            meta=_document("meta", given.get("meta")),
+            inserted_after=_time("inserted_after", given.get("inserted_after")),
+            inserted_before=_time("inserted_before", given.get("inserted_before")),
+        )
+
+    @property
+    def is_list(self) -> bool:
+        """Whether ids, and perhaps states, are all that was asked for."""
+        return self.ids is not None and not any(
+            value is not None
+            for value in (
+                self.queue,
+                self.worker,
+                self.tags,
+                self.args,
+                self.meta,
+                self.inserted_after,
+                self.inserted_before,
+            )
+        )
+
+
+def _ids(given: Any) -> tuple[int, ...]:
+    if isinstance(given, int | str):
+        raise InvalidFilter(f"ids must be a list of numbers, not {given!r}")
+    ids = set(given)
+    if wrong := [each for each in ids if type(each) is not int]:
+        raise InvalidFilter(f"an id must be a number, not {wrong[0]!r}")
+    # no job has another one
+    return tuple(sorted(each for each in ids if 0 < each <= LARGEST_ID))
+
+
+def _states(given: Any) -> tuple[State, ...]:
+    try:
+        return tuple(State(each) for each in ([given] if isinstance(given, str) else given))
+    except (ValueError, TypeError):
+        raise InvalidFilter(f"state must be of {', '.join(State)}, not {given!r}") from None
+
+
+def _text(name: str, given: Any) -> str | None:
+    try:
+        return None if given is None else documents.check_text(given, name)
+    except ValueError as error:
+        raise InvalidFilter(str(error)) from None
+
+
+def _tags(given: Any) -> tuple[str, ...]:
+    if isinstance(given, str) or not given:
+        raise InvalidFilter(f"tags must be a list of tags, not {given!r}")
+    # as a job has them
+    return tuple((_text("a tag", str(tag)) or "").strip().lower() for tag in given)
+
+
+def _document(name: str, given: Any) -> str | None:
+    if given is None:
+        return None
+    if not isinstance(given, Mapping):
+        raise InvalidFilter(f"{name} must be a mapping, not {given!r}")
+    try:
+        return documents.encode(dict(given))
+    except ValueError as error:
+        raise InvalidFilter(f"{name}: {error}") from None
+
+
+def _time(name: str, given: Any) -> datetime | None:
+    if given is not None and (not isinstance(given, datetime) or given.tzinfo is None):
+        raise InvalidFilter(f"{name} must be a time with a time zone, not {given!r}")
+    return given

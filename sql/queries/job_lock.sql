@@ -1,0 +1,26 @@
+-- One job, locked until the transaction ends.
+select
+  job.id,
+  job.state::text,
+  job.queue,
+  job.worker,
+  job.args::text,
+  job.meta::text,
+  to_json(job.tags)::text as tags,
+  job.priority,
+  job.attempt,
+  job.max_attempts,
+  job.errors::text,
+  job.epoch,
+  job.inserted_at,
+  job.scheduled_at,
+  job.attempted_at,
+  job.completed_at,
+  job.discarded_at,
+  job.cancelled_at,
+  job.timeout,
+  job.deadline,
+  job.weight
+from baton.jobs as job
+where job.id = %(id)s
+for no key update

@@ -1,0 +1,104 @@
+-- Runs jobs again, or now: completed, cancelled and discarded ones, and those that wait for their
+-- time. One more attempt is allowed when all are used up; a deadline that has passed is dropped.
+--   select * from baton.retry_jobs('{41, 42}');
+-- A step forgets how it ended and what it returned, and its workflow runs again. While a dependency
+-- of it is open, or has ended badly, it is suspended, and the next sweep decides about it: so a step
+-- that is retried together with its dependencies runs after them.
+-- `states`, when given, are the only ones in which a job is touched. Returns for each job that is
+-- there the state it was in and whether it runs again.
+-- Locks the jobs ascending by id in one statement, waiting for them, then their workflows, each
+-- whether it is finished or not: otherwise the end of its last open step could finish it between
+-- the look and the commit.
+create or replace function baton.retry_jobs(
+  ids bigint[], states baton.job_state[] default null
+)
+returns table (id bigint, was baton.job_state, done boolean)
+language plpgsql
+set enable_seqscan = off set enable_bitmapscan = off set enable_hashjoin = off set enable_mergejoin = off
+as $$
+#variable_conflict use_column
+declare
+  chosen bigint[];
+  touched uuid[];
+begin
+  perform from baton.jobs as job
+  where job.id = any (ids)
+  order by job.id
+  for no key update;
+
+  chosen := array(
+    select job.id from baton.jobs as job
+    where job.id = any (ids)
+      and job.state in ('completed', 'discarded', 'cancelled', 'scheduled', 'retryable')
+      and (states is null or job.state = any (states))
+  );
+
+  with reopened as (
+    update baton.workflow_steps as step
+    set outcome = null, cause = null, result = null, finished_at = null
+    where step.job_id = any (chosen)
+    returning step.workflow_id
+  )
+  select coalesce(array_agg(distinct reopened.workflow_id), '{}') into touched from reopened;
+
+  if cardinality(touched) > 0 then
+    perform from baton.workflows as workflow
+    where workflow.id = any (touched)
+    order by workflow.id
+    for no key update;
+    delete from baton.workflow_completions as completion
+    where completion.workflow_id = any (touched);
+    update baton.workflows as workflow
+    set state = 'executing', finished_at = null
+    where workflow.id = any (touched) and workflow.state <> 'executing';
+  end if;
+
+  return query
+  with found as materialized (
+    select job.id, job.state from baton.jobs as job where job.id = any (ids)
+  ),
+  ready as (
+    select
+      found.id,
+      found.state as was,
+      case
+        when exists (
+          select from baton.unmet_dependencies as unmet where unmet.child_id = found.id
+        ) then 'suspended'::baton.job_state
+        else 'available'::baton.job_state
+      end as state
+    from found
+    where found.id = any (chosen)
+  ),
+  begun as (
+    update baton.jobs as job
+    set
+      state = ready.state,
+      scheduled_at = clock_timestamp(),
+      max_attempts = greatest(job.max_attempts, least(job.attempt + 1, 32767)),
+      completed_at = null,
+      discarded_at = null,
+      cancelled_at = null,
+      deadline = case when job.deadline > clock_timestamp() then job.deadline end,
+      unique_key = case when ready.state = any (job.unique_states) then job.unique_key end
+    from ready
+    where job.id = ready.id
+    returning job.id, job.state, job.queue
+  ),
+  kept as (
+    -- old enough for the very next sweep
+    insert into baton.workflow_releases (job_ids, inserted_at)
+    select array_agg(begun.id), '-infinity' from begun where begun.state = 'suspended'
+    having count(*) > 0
+  ),
+  told as (
+    select count(pg_notify('baton.jobs', woken.queue)) as queues
+    from (select distinct begun.queue from begun where begun.state = 'available') as woken
+  )
+  select found.id, found.state, begun.id is not null
+  from found
+  left join begun on begun.id = found.id
+  cross join told
+  order by found.id;
+end
+$$;
