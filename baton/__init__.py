@@ -85,10 +85,12 @@ async def insert(job: NewJob, *, conn: Any = None) -> Job:
 
     Args:
         job: from ``.new()`` of a worker.
-        conn: an open psycopg ``AsyncConnection``: the job becomes part of its transaction.
+        conn: an open psycopg ``AsyncConnection``, or an ``AsyncSession`` or ``AsyncConnection`` of
+            SQLAlchemy: the job becomes part of its transaction.
 
     Raises:
         InvalidJob: it can't be stored.
+        InvalidConnection: ``conn`` is closed, or of the wrong kind.
         ConfigurationError: a setting can't be used.
         DatabaseError: the database refused or is away.
     """
@@ -104,7 +106,11 @@ async def insert_all(jobs: Sequence[NewJob], *, conn: Any = None) -> list[Job]:
 
 
 def insert_sync(job: NewJob, *, conn: Any = None) -> Job:
-    """Do what `insert` does, for programs without an event loop; ``conn`` is a ``Connection``."""
+    """Do what `insert` does, for programs without an event loop.
+
+    ``conn`` is a psycopg ``Connection``, a ``Session`` or ``Connection`` of SQLAlchemy, or Django's
+    connection.
+    """
     return _ambient.sync_client.insert(job, conn=conn)
 
 

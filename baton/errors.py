@@ -191,6 +191,10 @@ class ConfigurationError(BatonError):
     """A setting that can't be used."""
 
 
+class InvalidConnection(BatonError, TypeError):
+    """What was passed as ``conn`` can't be used."""
+
+
 class DatabaseError(BatonError):
     """The database refused, failed or could not be reached; the driver's error is the cause."""
 

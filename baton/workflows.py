@@ -147,7 +147,7 @@ class Workflow:
         """Validate the workflow and insert all of it, or nothing.
 
         Args:
-            conn: an open psycopg ``AsyncConnection``; the workflow then becomes part of its
+            conn: what `Client.insert` takes; the workflow then becomes part of its
                 transaction. Without it the default client is used.
 
         Returns:
@@ -161,7 +161,7 @@ class Workflow:
         return await ambient.client.insert_workflow(self, conn=conn)
 
     def insert_sync(self, *, conn: Any = None) -> Sequence[Job]:
-        """Do what `insert` does, without an event loop; ``conn`` is a ``Connection``."""
+        """Do what `insert` does, without an event loop; ``conn`` as `SyncClient.insert` has it."""
         return ambient.sync_client.insert_workflow(self, conn=conn)
 
 

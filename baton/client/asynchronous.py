@@ -18,6 +18,7 @@ from baton.status import WorkflowStatus
 from baton.store import jobs as job_store
 from baton.store import reading
 from baton.store import workflows as workflow_store
+from baton.store.borrowed import borrow
 from baton.store.pools import Database
 from baton.telemetry import Telemetry
 from baton.workers import Registry, current_registry
@@ -79,10 +80,12 @@ class Client(Operations):
 
         Args:
             job: from ``.new()`` of a worker.
-            conn: an open psycopg ``AsyncConnection``: the job becomes part of its transaction.
+            conn: an open psycopg ``AsyncConnection``, or an ``AsyncSession`` or
+                ``AsyncConnection`` of SQLAlchemy: the job becomes part of its transaction.
 
         Raises:
             InvalidJob: it can't be stored.
+            InvalidConnection: ``conn`` is closed, or of the wrong kind.
             DatabaseError: the database refused or is away.
         """
         [inserted] = await self.insert_all([job], conn=conn)
@@ -204,5 +207,6 @@ class Client(Operations):
             async with self._database.connection() as own:
                 yield own
         else:
-            await self._database.check(conn)
-            yield conn
+            borrowed = await borrow(conn)
+            await self._database.check(borrowed)
+            yield borrowed

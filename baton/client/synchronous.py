@@ -11,6 +11,7 @@ from baton.jobs import Job, NewJob
 from baton.settings import Settings, load
 from baton.store import jobs as job_store
 from baton.store import workflows as workflow_store
+from baton.store.borrowed import borrow_sync
 from baton.store.pools import SyncDatabase
 from baton.telemetry import Telemetry
 from baton.workers import Registry, current_registry
@@ -54,7 +55,18 @@ class SyncClient(SyncOperations):
         self._database.close()
 
     def insert(self, job: NewJob, *, conn: Any = None) -> Job:
-        """Insert a job and tell its queue; ``conn`` is an open psycopg ``Connection``."""
+        """Insert a job and tell its queue.
+
+        Args:
+            job: from ``.new()`` of a worker.
+            conn: an open psycopg ``Connection``, a ``Session`` or ``Connection`` of SQLAlchemy, or
+                Django's connection: the job becomes part of its transaction.
+
+        Raises:
+            InvalidJob: it can't be stored.
+            InvalidConnection: ``conn`` is closed, or of the wrong kind.
+            DatabaseError: the database refused or is away.
+        """
         [inserted] = self.insert_all([job], conn=conn)
         return inserted
 
@@ -86,5 +98,6 @@ class SyncClient(SyncOperations):
             with self._database.connection() as own:
                 yield own
         else:
-            self._database.check(conn)
-            yield conn
+            borrowed = borrow_sync(conn)
+            self._database.check(borrowed)
+            yield borrowed

@@ -13,7 +13,8 @@ from typing import Any
 
 import psycopg
 from anyio import CancelScope
-from psycopg import AsyncConnection, Connection
+from psycopg import AsyncConnection, AsyncCursor, Connection, Cursor
+from psycopg.adapt import AdaptersMap
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg.pq import Conninfo
 from psycopg.rows import tuple_row
@@ -101,18 +102,19 @@ def translated(schema: str) -> Iterator[None]:
     except _MISSING as error:
         raise SchemaMissing(schema) from error
     except _DAMAGED as error:
-        raise SchemaDamaged(schema, _first_line(error)) from error
+        raise SchemaDamaged(schema, first_line(error)) from error
     except _CONFLICTS as error:
-        raise StatementConflict(_first_line(error)) from error
+        raise StatementConflict(first_line(error)) from error
     except psycopg.DataError as error:
-        raise InvalidData(_first_line(error)) from error
+        raise InvalidData(first_line(error)) from error
     except (psycopg.OperationalError, psycopg.InterfaceError) as error:
-        raise DatabaseUnavailable(_first_line(error)) from error
+        raise DatabaseUnavailable(first_line(error)) from error
     except psycopg.Error as error:
-        raise DatabaseError(_first_line(error)) from error
+        raise DatabaseError(first_line(error)) from error
 
 
-def _first_line(error: BaseException) -> str:
+def first_line(error: BaseException) -> str:
+    """Return what an error says, without the position and the hints that may follow."""
     if isinstance(error, psycopg.Error) and error.diag.message_primary:
         return error.diag.message_primary
     lines = str(error).strip().splitlines()
@@ -128,6 +130,23 @@ def session_settings(conn: AsyncConnection[Any] | Connection[Any], timeout: floa
     return f"select {', '.join(calls)}"
 
 
+# Ours: the connections of programs have row factories, cursor classes and adapters of their own.
+# The timestamps that Django loads, for example, may be without a time zone.
+_ADAPTERS = AdaptersMap(psycopg.adapters)
+
+
+class _AsyncCursor(AsyncCursor[Row]):
+    @property
+    def adapters(self) -> AdaptersMap:
+        return _ADAPTERS
+
+
+class _Cursor(Cursor[Row]):
+    @property
+    def adapters(self) -> AdaptersMap:
+        return _ADAPTERS
+
+
 async def run(
     conn: AsyncConnection[Any], schema: str, name: str, params: Mapping[str, Any] | None = None
 ) -> list[Row]:
@@ -135,12 +154,9 @@ async def run(
 
     Raises:
         DatabaseError: one of its kinds.
-        TypeError: the connection is not asynchronous.
     """
-    if not isinstance(conn, AsyncConnection):
-        raise TypeError(f"conn must be a psycopg AsyncConnection, not {conn!r}")
     with CancelScope(shield=True), translated(schema):
-        async with conn.cursor(row_factory=tuple_row) as cursor:
+        async with _AsyncCursor(conn, row_factory=tuple_row) as cursor:
             await cursor.execute(sql.query(name, schema).encode(), params)
             found = await cursor.fetchall() if cursor.description else []
     return found
@@ -150,9 +166,7 @@ def run_sync(
     conn: Connection[Any], schema: str, name: str, params: Mapping[str, Any] | None = None
 ) -> list[Row]:
     """Do what `run` does, on a synchronous connection."""
-    if not isinstance(conn, Connection):
-        raise TypeError(f"conn must be a psycopg Connection, not {conn!r}")
-    with translated(schema), conn.cursor(row_factory=tuple_row) as cursor:
+    with translated(schema), _Cursor(conn, row_factory=tuple_row) as cursor:
         cursor.execute(sql.query(name, schema).encode(), params)
         return cursor.fetchall() if cursor.description else []
 

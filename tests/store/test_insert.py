@@ -143,16 +143,6 @@ async def test_any_row_factory_of_the_callers_connection_will_do(database: str) 
     assert inserted.id > 0
 
 
-async def test_a_connection_of_the_wrong_kind_is_told(database: str) -> None:
-    with psycopg.connect(database) as conn:
-        async with Client(database) as client:
-            with pytest.raises(TypeError, match="must be a psycopg AsyncConnection"):
-                await client.insert(job(), conn=conn)
-    async with connection(database) as async_conn:
-        with pytest.raises(TypeError, match="must be a psycopg Connection"):
-            SyncClient(database).insert(job(), conn=async_conn)
-
-
 async def test_each_queue_is_notified_once_per_statement(database: str) -> None:
     async with connection(database) as listener, Client(database) as client:
         await listener.execute('listen "baton.jobs"')

@@ -1,0 +1,43 @@
+"""Databases of the tests as other libraries see them."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+from uuid import uuid4
+
+import django
+import django.conf
+import psycopg
+from django.db import connections
+
+
+def url(database: str) -> str:
+    """The address of a database for SQLAlchemy."""
+    return database.replace("postgresql://", "postgresql+psycopg://")
+
+
+@contextmanager
+def django_alias(database: str, **options: Any) -> Iterator[str]:
+    """The alias of a database of Django's, which is given up at the end."""
+    if not django.conf.settings.configured:
+        django.conf.settings.configure(DATABASES={}, USE_TZ=False, TIME_ZONE="Asia/Tokyo")
+        django.setup()
+    parts = psycopg.conninfo.conninfo_to_dict(database)
+    alias = f"test_{uuid4().hex}"
+    django_settings = {
+        "ENGINE": "django.db.backends.postgresql",
+        "NAME": parts["dbname"],
+        "HOST": parts.get("host", ""),
+        "PORT": parts.get("port", ""),
+        "USER": parts.get("user", ""),
+        "PASSWORD": parts.get("password", ""),
+        **options,
+    }
+    connections.settings[alias] = django_settings
+    connections.configure_settings(connections.settings)
+    try:
+        yield alias
+    finally:
+        if connections[alias].connection is not None:
+            connections[alias].close()
+        del connections[alias], connections.settings[alias]
