@@ -21,7 +21,7 @@ from baton.services.processes import Processes
 from baton.services.producer import Producer
 from baton.services.queue_control import QueueControl
 from baton.services.rescuer import rescuer
-from baton.services.stager import stager
+from baton.services.stager import Stager
 from baton.services.sweeper import sweeper
 from baton.settings import Settings
 from baton.store.cycles import CycleConnection
@@ -113,7 +113,10 @@ class Node:
                 sync_client.close()
 
     async def _serve(self, database: Database, task_status: TaskStatus[None]) -> bool:
-        staging = stager(database)
+        staging = Stager(
+            database, served=lambda: self._producer.served, wake=self._producer.wake
+        ).duty
+        self._producer.tell_delays(staging.wake_in)
         patrol = Patrol(database, self._executor, self._lease)
         control = QueueControl(
             database, node=self._name, own=self._settings.queues, serve=self._serve_queues

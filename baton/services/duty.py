@@ -5,7 +5,9 @@ statement.
 """
 
 from collections.abc import Awaitable, Callable
+from math import inf
 from random import uniform
+from time import monotonic
 
 import structlog
 from anyio import Event, move_on_after
@@ -15,6 +17,8 @@ from baton.errors import DatabaseError
 from baton.telemetry import Telemetry
 
 log = structlog.get_logger("baton.duty")
+
+LEAST = 0.02  # seconds between the beginnings of two runs, however often it is woken
 
 
 class Duty:
@@ -33,20 +37,35 @@ class Duty:
         self._name = name
         self._interval = interval
         self._perform = perform
-        self._woken = Event()
+        self._next = 0.0
+        self._sooner = Event()
 
     def wake(self) -> None:
         """Run at once."""
-        self._woken.set()
+        self.wake_in(0)
+
+    def wake_in(self, seconds: float) -> None:
+        """Run after so many seconds at the latest; costs nothing when it was to run by then."""
+        at = monotonic() + seconds
+        if at < self._next:
+            self._next = at
+            self._sooner.set()
 
     async def run(self, *, task_status: TaskStatus[None]) -> None:
         """Serve until cancelled; a run that the database refuses is tried again at the next."""
         task_status.started()
         while True:
-            self._woken = Event()
+            self._next = inf  # before the run: a wake-up that comes during it is kept
+            began = monotonic()
             wait = await self._once()
-            with move_on_after(wait):
-                await self._woken.wait()
+            self._next = min(self._next, monotonic() + wait)
+            await self._sleep(began + LEAST)
+
+    async def _sleep(self, earliest: float) -> None:
+        while (left := max(self._next, earliest) - monotonic()) > 0:
+            self._sooner = Event()
+            with move_on_after(left):
+                await self._sooner.wait()
 
     async def _once(self) -> float:
         # the jitter keeps processes that started together from asking together

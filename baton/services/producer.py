@@ -5,7 +5,7 @@ things need no lock: what is in hand, and what was lost when a connection broke.
 """
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from random import uniform
 from time import monotonic
@@ -19,6 +19,7 @@ from baton.jobs import Job
 from baton.outcomes import Ack, Failure, settle
 from baton.services.executor import Executor
 from baton.services.lease_keeper import LeaseKeeper
+from baton.states import State
 from baton.store.cycles import CycleConnection
 from baton.telemetry import Telemetry
 
@@ -27,6 +28,7 @@ log = structlog.get_logger("baton.producer")
 FIRST_DELAY = 0.1  # seconds before a reconnection, doubled each time
 LONGEST_DELAY = 2.0
 LOST_CLAIMS_PAUSE = 1.0  # seconds
+DELAYED = frozenset({State.SCHEDULED, State.RETRYABLE})
 
 
 class Producer:
@@ -66,10 +68,20 @@ class Producer:
         self._draining = False
         self._drained = Event()
         self._executor: Executor | None = None
+        self._on_scheduled: Callable[[float], None] = lambda _: None
+
+    @property
+    def served(self) -> Collection[str]:
+        """The queues that this process serves."""
+        return self._queues.keys()
 
     def supply(self, executor: Executor) -> None:
         """Give fetched jobs to this executor."""
         self._executor = executor
+
+    def tell_delays(self, on_scheduled: Callable[[float], None]) -> None:
+        """Call this with the seconds until the next of the jobs that were sent to wait is due."""
+        self._on_scheduled = on_scheduled
 
     def wake(self, queue: str | None = None) -> None:
         """Look at once; a queue that this process does not serve is ignored."""
@@ -177,6 +189,9 @@ class Producer:
             for job in cycle.jobs if self._lease.is_current(lease) else ():
                 self._running[job.queue] += 1
                 self._submit(job)
+        delays = [ack.delay for ack in acks if ack.state in DELAYED and ack.id in cycle.accepted]
+        if delays:
+            self._on_scheduled(min(delays))
         self._report_refused(pending, cycle.accepted)
 
     async def _exchange_singly(self, pending: Sequence[tuple[Job, Ack]]) -> None:

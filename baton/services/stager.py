@@ -1,17 +1,54 @@
 """Makes scheduled and retryable jobs available when they are due."""
 
+from collections.abc import Callable, Collection
+from time import monotonic
+
 from baton.services.duty import Duty
 from baton.store.pools import Database
 
 INTERVAL = 1.0  # seconds
 BATCH = 5_000  # jobs
+SPARE = 500  # jobs of queues that this process does not serve
+SPARE_PAUSE = 5.0  # seconds
 
 
-def stager(database: Database) -> Duty:
-    """Return the duty; it sleeps until the next job is due, and at most a second."""
+class Stager:
+    """Stages the queues of its process; those that nobody serves come last, and little by little.
 
-    async def stage() -> float | None:
-        [(staged, next_in)] = await database.run("jobs_stage", {"most": BATCH})
-        return 0.0 if staged == BATCH else next_in
+    Its duty sleeps until the next job is due, and at most a second. What is scheduled nearer than
+    that has to be told: `Duty.wake_in` by this process for what it has acknowledged itself, the
+    control word ``due`` by others.
 
-    return Duty("stage", interval=INTERVAL, perform=stage)
+    Args:
+        database: where.
+        served: returns the queues that this process serves now.
+        wake: called with each queue that got something; the others hear a notification.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        *,
+        served: Callable[[], Collection[str]],
+        wake: Callable[[str], None],
+    ) -> None:
+        self._database = database
+        self._served = served
+        self._wake = wake
+        self._spare_at = 0.0
+        self.duty = Duty("stage", interval=INTERVAL, perform=self.look)
+
+    async def look(self) -> float | None:
+        """Look once; return the seconds until the next job is due.
+
+        Raises:
+            DatabaseError: the database refused or is away.
+        """
+        spare = SPARE if monotonic() >= self._spare_at else 0
+        params = {"most": BATCH, "queues": list(self._served()), "spare": spare}
+        [(ready, next_in)] = await self._database.run("jobs_stage", params)
+        if spare:
+            self._spare_at = monotonic() + SPARE_PAUSE
+        for queue in ready:
+            self._wake(queue)
+        return None if next_in is None else float(next_in)

@@ -67,8 +67,8 @@ create table baton.jobs (
 -- jobs_partitions instead: one that is in the wrong index of the two is found by looking at it.
 create index jobs_available on baton.jobs (queue, priority, scheduled_at, id)
   where state = 'available' and partition_key is null;
--- What the stager reads.
-create index jobs_due on baton.jobs (scheduled_at, id)
+-- What the stager reads: by queue, so that the backlog of one is not in the way of another.
+create index jobs_due on baton.jobs (queue, scheduled_at, id)
   where state in ('scheduled', 'retryable');
 -- What a rescue reads.
 create index jobs_executing on baton.jobs (attempted_by, id)

@@ -13,6 +13,7 @@ as $$
 declare
   candidates bigint[];
   locked bigint[];
+  told bigint;
 begin
   released := '{}';
   complete := true;
@@ -55,8 +56,15 @@ begin
         order by unmet.parent_id desc
         limit 1
       ) is null
-    returning job.id
+    returning job.id, job.state, job.scheduled_at
   )
-  select coalesce(array_agg(id), '{}') into released from freed;
+  select
+    coalesce(array_agg(freed.id), '{}'),
+    -- sooner than the stagers look by themselves
+    count(pg_notify('baton.control', 'due')) filter (
+      where freed.state = 'scheduled' and freed.scheduled_at < now() + interval '1.5 s'
+    )
+  into released, told
+  from freed;
 end
 $$;

@@ -73,7 +73,7 @@ async def test_due_jobs_become_available_and_the_next_time_is_told(database: str
         due, later = await client.insert_all([job(schedule_in=60), job(schedule_in=3_600)])
     query = "update baton.jobs set scheduled_at = now() where id = %s returning id"
     await rows(database, query, due.id)
-    [(staged, next_in)] = await rows(database, "select * from baton.stage_jobs(10)")
+    [(staged, next_in)] = await rows(database, "select staged, next_in from baton.stage_jobs(10)")
     assert staged == 1
     assert 3_500 < next_in <= 3_600
     states = dict(await rows(database, "select id, state::text from baton.jobs"))

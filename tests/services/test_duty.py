@@ -1,0 +1,102 @@
+"""A periodic duty: when it runs, and when it does not."""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from math import inf
+from time import monotonic
+
+import anyio
+import pytest
+
+from baton.errors import DatabaseUnavailable
+from baton.services.duty import LEAST, Duty
+
+pytestmark = pytest.mark.anyio
+
+
+class Runs:
+    """Counts the runs of a duty, and lets a test wait for one."""
+
+    def __init__(self, *, wanted: float | None = None, interval: float = 3_600) -> None:
+        self.times: list[float] = []
+        self.wanted = wanted
+        self.during: Callable[[], None] = lambda: None
+        self.duty = Duty("test", interval=interval, perform=self._perform)
+        self._ran = anyio.Condition()
+
+    async def _perform(self) -> float | None:
+        async with self._ran:
+            self.times.append(monotonic())
+            self._ran.notify_all()
+        self.during()
+        return self.wanted
+
+    async def reach(self, count: int) -> None:
+        with anyio.fail_after(20):
+            async with self._ran:
+                while len(self.times) < count:
+                    await self._ran.wait()
+
+
+@asynccontextmanager
+async def running(runs: Runs) -> AsyncIterator[Runs]:
+    async with anyio.create_task_group() as tasks:
+        await tasks.start(runs.duty.run)
+        yield runs
+        tasks.cancel_scope.cancel()
+
+
+async def test_it_runs_at_the_start_and_when_it_is_woken() -> None:
+    async with running(Runs()) as runs:
+        await runs.reach(1)
+        runs.duty.wake()
+        await runs.reach(2)
+
+
+async def test_a_wake_up_during_a_run_is_kept() -> None:
+    runs = Runs()
+    runs.during = lambda: runs.duty.wake() if len(runs.times) == 1 else None
+    async with running(runs):
+        await runs.reach(2)
+
+
+async def test_the_earliest_of_several_wake_ups_counts_and_it_is_not_too_early() -> None:
+    async with running(Runs()) as runs:
+        await runs.reach(1)
+        asked = monotonic()
+        runs.duty.wake_in(3_000)
+        runs.duty.wake_in(0.2)
+        runs.duty.wake_in(inf)
+        await runs.reach(2)
+    assert runs.times[1] - asked >= 0.2
+
+
+async def test_the_time_that_a_run_asks_for_is_kept_up_to_the_interval() -> None:
+    async with running(Runs(wanted=3_600, interval=0.05)) as runs:
+        await runs.reach(3)
+
+
+async def test_however_often_it_is_woken_there_is_a_pause() -> None:
+    runs = Runs(wanted=0.0)
+    runs.during = runs.duty.wake
+    async with running(runs):
+        await runs.reach(6)
+    assert runs.times[5] - runs.times[0] >= LEAST * 4.9
+
+
+async def test_a_run_that_the_database_refuses_is_tried_again() -> None:
+    tries = anyio.Event()
+
+    async def refuse() -> float | None:
+        if duty_runs:
+            tries.set()
+        duty_runs.append(1)
+        raise DatabaseUnavailable("away")
+
+    duty_runs: list[int] = []
+    duty = Duty("test", interval=0.01, perform=refuse)
+    async with anyio.create_task_group() as tasks:
+        await tasks.start(duty.run)
+        with anyio.fail_after(20):
+            await tries.wait()
+        tasks.cancel_scope.cancel()
