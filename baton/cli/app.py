@@ -48,10 +48,15 @@ COMMANDS: Mapping[str, Command | Group] = {
         },
     ),
     "job": Group(
-        "Look at jobs.",
+        "Look at jobs, and change them.",
         {
             "list": Command("baton.cli.job:list_", "List jobs, the newest first."),
             "show": Command("baton.cli.job:show", "Show a job."),
+            "insert": Command("baton.cli.job_write:insert", "Insert a job of a worker."),
+            "edit": Command("baton.cli.job_write:edit", "Change a job."),
+            "cancel": Command("baton.cli.job_actions:cancel", "Cancel jobs, also running ones."),
+            "retry": Command("baton.cli.job_actions:retry", "Run jobs again, or now."),
+            "delete": Command("baton.cli.job_actions:delete", "Delete jobs that don't run."),
         },
     ),
     "psql": Command(

@@ -55,7 +55,7 @@ def list_(
 
     jobs = anyio.run(fetch)
     if as_json:
-        print(json.dumps([_as_json(job) for job in jobs]))
+        print(json.dumps([job_json(job) for job in jobs]))
         return
     rows = table.listing(
         *("id", "state", "queue", "worker", "attempt", "scheduled", "error"),
@@ -84,7 +84,7 @@ def show(
     """Show everything about one job."""
     job = anyio.run(_get, load(dsn=dsn, schema=schema), job_id)
     if as_json:
-        print(json.dumps(_as_json(job)))
+        print(json.dumps(job_json(job)))
         return
     out = table.console()
     for line in _lines(job):
@@ -159,7 +159,7 @@ def _indented(text: str) -> Iterator[Text]:
         yield Text(f"  {inert(line)}")
 
 
-def _as_json(job: Job) -> dict[str, Any]:
+def job_json(job: Job) -> dict[str, Any]:
     """Return the job as JSON values; times in ISO 8601."""
     # not asdict: it would go into args and meta, as deep as they are
     facts = {field.name: getattr(job, field.name) for field in fields(job) if field.name != "step"}
