@@ -11,6 +11,7 @@ from typing import Any
 
 from anyio import CancelScope
 from psycopg import AsyncConnection, Connection
+from psycopg.pq import TransactionStatus
 
 from baton import documents
 from baton.changes import Changed
@@ -175,6 +176,8 @@ async def update(
     """
     # as a whole, or a cancellation would leave the transaction open
     with CancelScope(shield=True), door.translated(schema):
+        if _begins_by_itself(conn):
+            await conn.execute("select")
         async with conn.transaction():
             found = await door.run(conn, schema, "job_lock", {"id": job_id})
             if not found:
@@ -194,13 +197,25 @@ def update_sync(
     limit: int,
 ) -> Job | None:
     """Do what `update` does, on a synchronous connection."""
-    with door.translated(schema), conn.transaction():
-        found = door.run_sync(conn, schema, "job_lock", {"id": job_id})
-        if not found:
-            return None
-        job = to_job(found[0])
-        [row] = door.run_sync(conn, schema, "job_update", _change(job, decide(job), limit))
+    with door.translated(schema):
+        if _begins_by_itself(conn):
+            conn.execute("select")
+        with conn.transaction():
+            found = door.run_sync(conn, schema, "job_lock", {"id": job_id})
+            if not found:
+                return None
+            job = to_job(found[0])
+            [row] = door.run_sync(conn, schema, "job_update", _change(job, decide(job), limit))
     return to_job(row[:-1])
+
+
+def _begins_by_itself(conn: AsyncConnection[Any] | Connection[Any]) -> bool:
+    """Whether the next statement begins a transaction of the caller.
+
+    It must have begun before ``transaction()``, which would otherwise commit it; inside one, it is
+    a savepoint.
+    """
+    return not conn.autocommit and conn.info.transaction_status == TransactionStatus.IDLE
 
 
 def _change(job: Job, changed: Changed, limit: int) -> dict[str, Any]:

@@ -9,6 +9,7 @@ machine (pip, make) and the long-running worker are played by the test instead.
 import ast
 import asyncio
 import inspect
+import json
 import os
 import re
 import signal
@@ -172,6 +173,21 @@ def test_the_guide_to_workers_does_what_it_says(place: Path, database: str) -> N
         ("deliver", "discarded"),
         ("fetch_rates", "discarded"),
     ]
+
+
+def test_the_guide_to_operations_does_what_it_says(place: Path, database: str) -> None:
+    found = blocks(ROOT / "docs" / "operations.md")
+    with Registry().collecting():
+        run_python([block for block in found if block.language == "python"], {})
+    said = [command for block in found if block.language == "sh" for command in commands(block)]
+    inserted, *rest = [shell(command) for command in said]
+    assert json.loads(inserted)["id"] == 53
+    assert rest[1] == "changed job 52: available in queue mail\n"
+    assert rest[2] == "cancelled 2 jobs\n"
+    assert rest[3].startswith("would retry")
+    [sql] = [block for block in found if block.language == "sql"]
+    with psycopg.connect(database) as conn:
+        conn.execute(sql.text.encode())
 
 
 def test_the_configuration_guide_names_every_setting_and_its_default(

@@ -3,10 +3,11 @@
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import psycopg
 import pytest
 
 import baton
-from baton import Client, Job, Registry, Workflow
+from baton import Client, Job, Registry, SyncClient, Workflow
 from baton.errors import (
     InvalidArguments,
     InvalidChange,
@@ -222,3 +223,28 @@ async def test_an_update_leaves_alone_what_it_does_not_name(database: str) -> No
         await rows(database, "update baton.jobs set args = %s::jsonb returning id", exact)
         await client.update_job(inserted.id, {"priority": 1})
         assert await value(database, "select args::text from baton.jobs") == exact
+
+
+async def test_an_update_that_begins_the_transaction_of_the_caller_does_not_end_it(
+    database: str,
+) -> None:
+    async with Client(database) as client:
+        inserted = await client.insert(job())
+        async with connection(database) as conn:
+            await conn.set_autocommit(False)
+            await client.update_job(inserted.id, {"priority": 3}, conn=conn)
+            with pytest.raises(InvalidJob):
+                await client.update_job(inserted.id, {"priority": 10}, conn=conn)
+            assert (await client.get_job(inserted.id)).priority == 0
+            await client.update_job(inserted.id, {"weight": 2}, conn=conn)
+            await conn.commit()
+        found = await client.get_job(inserted.id)
+    assert (found.priority, found.weight) == (3, 2)
+
+
+def test_a_synchronous_update_leaves_the_transaction_of_the_caller_open(database: str) -> None:
+    with SyncClient(database) as client, psycopg.connect(database) as conn:
+        inserted = client.insert(job())
+        client.update_job(inserted.id, {"priority": 3}, conn=conn)
+        conn.rollback()
+        assert client.update_job(inserted.id, {"weight": 2}).priority == 0
