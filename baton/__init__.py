@@ -13,6 +13,7 @@ from baton.arguments import resource
 from baton.changes import Change as _Change
 from baton.changes import JobChanges
 from baton.client import Client, SyncClient
+from baton.crons import Cron
 from baton.defaults import DefaultClient as _DefaultClient
 from baton.defaults import DefaultSyncClient as _DefaultSyncClient
 from baton.errors import BatonError
@@ -30,6 +31,7 @@ from baton.workers import (
     Worker,
     before_insert,
     carry,
+    cron,
     lifespan,
     middleware,
     worker,
@@ -40,6 +42,7 @@ __all__ = [
     "BatonError",
     "Cancel",
     "Client",
+    "Cron",
     "Discard",
     "Error",
     "Job",
@@ -62,6 +65,7 @@ __all__ = [
     "before_insert",
     "cancel_job",
     "carry",
+    "cron",
     "delete_job",
     "insert",
     "insert_all",

@@ -66,6 +66,20 @@ class InvalidWorker(BatonError):
     """A function or class that can't be a worker."""
 
 
+class InvalidCron(BatonError):
+    """A cron entry that can't be: its expression, time zone, options or arguments are wrong."""
+
+
+class DuplicateCron(InvalidCron):
+    """Two cron entries want the same name."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(
+            f"there is a cron entry named {name!r} already; give one of them another name"
+        )
+        self.name = name
+
+
 class InvalidHook(BatonError):
     """A hook that can't be used as one."""
 

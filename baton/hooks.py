@@ -25,6 +25,7 @@ class Hooks:
     """The hooks of a registry. Each method can be used as a decorator."""
 
     def __init__(self) -> None:
+        super().__init__()
         self._middleware: list[Middleware] = []
         self._before_insert: list[BeforeInsert] = []
         self._lifespans: list[Lifespan] = []

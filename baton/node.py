@@ -12,6 +12,7 @@ from baton import child
 from baton.ambient import ambient
 from baton.client import Client, SyncClient
 from baton.lifespans import opened
+from baton.services.cron import cron
 from baton.services.duty import Duty
 from baton.services.executor import Executor, Stop
 from baton.services.lease_keeper import LeaseKeeper, node_name
@@ -117,14 +118,22 @@ class Node:
             database, served=lambda: self._producer.served, wake=self._producer.wake
         ).duty
         self._producer.tell_delays(staging.wake_in)
+        scheduling = cron(database, self._registry, limit=self._settings.max_args_bytes)
         patrol = Patrol(database, self._executor, self._lease)
         control = QueueControl(
             database, node=self._name, own=self._settings.queues, serve=self._serve_queues
         )
-        duties: Sequence[Duty] = (staging, rescuer(database), sweeper(database), control.duty)
+        duties: Sequence[Duty] = (
+            staging,
+            scheduling,
+            rescuer(database),
+            sweeper(database),
+            control.duty,
+        )
         controls: Mapping[str, Callable[[str], None]] = {
             "due": lambda _: staging.wake(),
             "queues": lambda _: control.duty.wake(),
+            "crons": lambda _: scheduling.wake(),
             "cancel": patrol.hear,
         }
         notifier = Notifier(

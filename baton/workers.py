@@ -26,12 +26,15 @@ from typing import (
     TypedDict,
     TypeVar,
     Unpack,
+    cast,
     get_args,
 )
 
 from baton.ambient import ambient
 from baton.arguments import Arguments
-from baton.errors import DuplicateWorker, InvalidJob, InvalidWorker, UnknownWorker
+from baton.crons import CronOptions, NewCron, Schedules, entry_of, with_defaults
+from baton.crontab import CatchUp
+from baton.errors import DuplicateWorker, InvalidCron, InvalidJob, InvalidWorker, UnknownWorker
 from baton.hooks import B, Hooks, L, M
 from baton.jobs import Job, NewJob, seconds
 from baton.unique import Unique
@@ -61,6 +64,22 @@ class JobOptions(TypedDict, total=False):
     deadline: datetime
     weight: int
     unique: Unique
+
+
+class WorkerOptions(JobOptions, total=False):
+    """Options of the jobs of a worker, and when to insert one again and again.
+
+    ``cron`` is the expression, ``timezone`` and ``catch_up`` are those of `Registry.cron`, and
+    ``cron_args`` are the arguments of the jobs that it inserts.
+    """
+
+    cron: str
+    timezone: str
+    catch_up: CatchUp
+    cron_args: Mapping[str, Any]
+
+
+SCHEDULE = WorkerOptions.__annotations__.keys() - JobOptions.__annotations__.keys()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,8 +129,8 @@ class Definition:
         return str(Path(code.co_filename).resolve()), code.co_firstlineno
 
 
-class Registry(Hooks):
-    """Workers by name, and the hooks around their jobs.
+class Registry(Hooks, Schedules):
+    """Workers by name, the hooks around their jobs, and cron entries.
 
     Most programs never meet it: there is a default one.
     """
@@ -142,6 +161,10 @@ class Registry(Hooks):
         except KeyError:
             raise UnknownWorker(name, self._definitions.keys()) from None
 
+    def known(self, name: str) -> Definition | None:
+        """Return the worker of that name, or ``None``."""
+        return self._definitions.get(name)
+
     def names(self) -> list[str]:
         """Return the registered names, sorted."""
         return sorted(self._definitions)
@@ -152,10 +175,53 @@ class Registry(Hooks):
         name: str | None = None,
         backoff: Backoff | None = None,
         executor: ExecutorName = "auto",
-        **defaults: Unpack[JobOptions],
+        **defaults: Unpack[WorkerOptions],
     ) -> "Decorator":
         """Do what `baton.worker` does, in this registry."""
         return _decorator(self, name, defaults, backoff=backoff, executor=executor)
+
+    def cron(
+        self,
+        worker: "WorkerName",
+        expression: str,
+        *,
+        name: str | None = None,
+        timezone: str = "UTC",
+        catch_up: CatchUp = "none",
+        args: Mapping[str, Any] | None = None,
+        **options: Unpack[CronOptions],
+    ) -> NewCron:
+        """Do what `baton.cron` does, in this registry."""
+        definition, chosen = resolve(worker, self)
+        made = entry_of(
+            definition,
+            expression,
+            name=name,
+            timezone=timezone,
+            catch_up=catch_up,
+            args=args,
+            options={**chosen, **options},
+        )
+        made = with_defaults(made, definition)
+        self._schedule(made)
+        return made
+
+    def add_scheduled(self, definition: Definition, schedule: Mapping[str, Any]) -> None:
+        """Register a worker, and its cron entry when ``schedule`` has one.
+
+        Raises:
+            DuplicateWorker, DuplicateCron: other code has the name.
+            InvalidCron: the entry can't be.
+        """
+        made = None
+        if schedule:
+            if "cron" not in schedule:
+                raise InvalidCron(f"{definition.name}: {', '.join(schedule)} go with cron")
+            given = {"args" if key == "cron_args" else key: schedule[key] for key in schedule}
+            made = with_defaults(entry_of(definition, given.pop("cron"), **given), definition)
+        self.add(definition)
+        if made is not None:
+            self._schedule(made, again=True)
 
     @contextmanager
     def collecting(self) -> "Iterator[Self]":
@@ -238,7 +304,7 @@ def worker(
     name: str | None = None,
     backoff: Backoff | None = None,
     executor: ExecutorName = "auto",
-    **defaults: Unpack[JobOptions],
+    **defaults: Unpack[WorkerOptions],
 ) -> Decorator:
     """Register a function as a worker; the result can be called as before and makes jobs.
 
@@ -253,13 +319,54 @@ def worker(
         executor: ``process`` runs it in a child process of its own, for work that needs the CPU or
             that may crash; it must then be importable from the module that ``--app`` names.
         defaults: options of its jobs, as `NewJob` has them: queue, priority, max_attempts, tags,
-            meta, timeout, weight, unique and so on.
+            meta, timeout, weight, unique and so on. With ``cron`` a job is inserted again and
+            again; ``timezone``, ``catch_up`` and ``cron_args`` are the ``timezone``, ``catch_up``
+            and ``args`` of the function `cron`.
 
     Raises:
         InvalidWorker: its first parameter is not the job, or the others have no names.
         DuplicateWorker: another worker has the name.
+        InvalidCron: the cron entry can't be.
     """
     return _decorator(_current.get(), name, defaults, backoff=backoff, executor=executor)
+
+
+def cron(
+    worker: "WorkerName",
+    expression: str,
+    *,
+    name: str | None = None,
+    timezone: str = "UTC",
+    catch_up: CatchUp = "none",
+    args: Mapping[str, Any] | None = None,
+    **options: Unpack[CronOptions],
+) -> NewCron:
+    """Have a job inserted again and again, by every process that runs this program's workers.
+
+    Args:
+        worker: a worker of this program, or its name.
+        expression: when, in cron syntax; `baton.crontab.parse` says which.
+        name: identifies the entry; by default the worker's name.
+        timezone: the IANA name of the zone in which the expression is read.
+        catch_up: how many ticks to make up for that no process was there for: ``none``, ``latest``,
+            or a number, of which the newest are meant.
+        args: the arguments of the jobs.
+        options: options of the jobs, over those of the worker.
+
+    Raises:
+        InvalidCron: something of it can't be.
+        DuplicateCron: another entry has the name.
+        UnknownWorker: there is no worker of that name.
+    """
+    return _current.get().cron(
+        worker,
+        expression,
+        name=name,
+        timezone=timezone,
+        catch_up=catch_up,
+        args=args,
+        **options,
+    )
 
 
 def current_registry() -> Registry:
@@ -288,15 +395,17 @@ def carry(variable: ContextVar[Any], name: str | None = None) -> None:
 
 
 def _decorator(
-    registry: Registry, name: str | None, defaults: JobOptions, **options: Any
+    registry: Registry, name: str | None, given: WorkerOptions, **options: Any
 ) -> Decorator:
+    defaults, schedule = _split(given)
+
     def decorate(function: Any) -> Any:
         if not callable(function) or inspect.isclass(function):
             raise InvalidWorker(f"@worker() takes a function, not {function!r}; subclass Worker")
         definition = _define(
             name or _name_of(function), function, defaults, lambda: function, **options
         )
-        registry.add(definition)
+        registry.add_scheduled(definition, schedule)
         return WorkerFunction(function, definition, {})
 
     return decorate
@@ -321,10 +430,11 @@ class Worker:
         name: str | None = None,
         abstract: bool = False,
         executor: ExecutorName | None = None,
-        **defaults: Unpack[JobOptions],
+        **given: Unpack[WorkerOptions],
     ) -> None:
         """Register the subclass, unless it is ``abstract`` or defines no ``perform``."""
         super().__init_subclass__()
+        defaults, schedule = _split(given)  # a schedule is not inherited
         cls._defaults = {**cls._defaults, **defaults}
         cls._executor = executor or cls._executor
         if abstract or cls.perform is Worker.perform:
@@ -338,7 +448,7 @@ class Worker:
             backoff=cls._backoff if hasattr(cls, "backoff") else None,
             executor=cls._executor,
         )
-        _current.get().add(cls._definition)
+        _current.get().add_scheduled(cls._definition, schedule)
 
     @abstractmethod
     def perform(self, job: Job, /, *args: Any, **kwargs: Any) -> Any:
@@ -385,6 +495,32 @@ class Worker:
         if "_definition" not in cls.__dict__:
             raise InvalidWorker(f"{cls.__qualname__} defines no perform(self, job)")
         return cls._definition
+
+
+WorkerName = str | WorkerFunction[..., Any] | type[Worker]
+
+
+def resolve(worker: Any, registry: Registry) -> tuple[Definition, Mapping[str, Any]]:
+    """Return the definition of a worker, and the options that `with_options` gave it.
+
+    Raises:
+        UnknownWorker: it is a name that the registry does not know.
+        InvalidWorker: it is no worker.
+    """
+    if isinstance(worker, str):
+        return registry.find(worker), {}
+    if isinstance(worker, WorkerFunction):
+        return worker._definition, worker._options  # noqa: SLF001
+    if inspect.isclass(worker) and issubclass(worker, Worker):
+        return worker._defined(), {}  # noqa: SLF001
+    raise InvalidWorker(f"{worker!r} is neither a worker nor the name of one")
+
+
+def _split(given: WorkerOptions) -> tuple[JobOptions, dict[str, Any]]:
+    """Divide options into those of the jobs and those of the schedule."""
+    schedule: dict[str, Any] = {key: value for key, value in given.items() if key in SCHEDULE}
+    defaults = {key: value for key, value in given.items() if key not in SCHEDULE}
+    return cast("JobOptions", defaults), schedule
 
 
 def _define(

@@ -8,6 +8,7 @@ from typing import Any, Self
 from uuid import UUID
 
 from baton.client.checks import checked, checked_workflow
+from baton.client.crons import Crons
 from baton.client.operations import Operations
 from baton.client.queues import Queues
 from baton.errors import NotFound
@@ -62,6 +63,7 @@ class Client(Operations):
             timeout=settings.statement_timeout,
             size=settings.pool_size,
         )
+        self.crons = Crons(self._database, registry, limit=self._limit)
         self.queues = Queues(self._database)
 
     async def __aenter__(self) -> Self:

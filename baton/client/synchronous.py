@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from typing import Any, Self
 
 from baton.client.checks import checked, checked_workflow
+from baton.client.crons import SyncCrons
 from baton.client.operations import SyncOperations
 from baton.client.queues import SyncQueues
 from baton.jobs import Job, NewJob
@@ -41,6 +42,7 @@ class SyncClient(SyncOperations):
             timeout=settings.statement_timeout,
             size=settings.pool_size,
         )
+        self.crons = SyncCrons(self._database, registry, limit=self._limit)
         self.queues = SyncQueues(self._database)
 
     def __enter__(self) -> Self:

@@ -372,8 +372,14 @@ create table baton.crons (
     constraint crons_catch_up_range check (catch_up between 0 and 10000),
   paused_at timestamptz,
   paused_by text,
-  last_tick_at timestamptz,
-  inserted_at timestamptz not null default now(),
+  last_tick_at timestamptz
+    constraint crons_last_tick_at_range check (
+      last_tick_at >= '1900-01-01 00:00+00' and last_tick_at < '9000-01-01 00:00+00'
+    ),
+  inserted_at timestamptz not null default now()
+    constraint crons_inserted_at_range check (
+      inserted_at >= '1900-01-01 00:00+00' and inserted_at < '9000-01-01 00:00+00'
+    ),
   updated_at timestamptz not null default now()
 );
 
@@ -388,7 +394,7 @@ comment on column baton.crons.options is 'Options of the inserted jobs: queue, p
 comment on column baton.crons.catch_up is 'How many ticks that nobody was there for are made up for, the newest ones.';
 comment on column baton.crons.paused_at is 'Since when nothing is inserted; null when it runs.';
 comment on column baton.crons.paused_by is 'Who paused it.';
-comment on column baton.crons.last_tick_at is 'The newest tick that was dealt with.';
+comment on column baton.crons.last_tick_at is 'Up to when its ticks were dealt with, mostly its newest one: a resumed or changed entry begins anew from then. Ticks up to this time are never made into jobs again.';
 comment on column baton.crons.inserted_at is 'When the entry was first seen; ticks before it are none of its.';
 comment on column baton.crons.updated_at is 'When this row was last changed.';
 
