@@ -3,7 +3,10 @@
 -- counted, since nothing of it ran. Locks jobs ascending by id, skipping rows that others hold.
 with returned as (
   update baton.jobs as job
-  set state = 'available', attempt = greatest(job.attempt - 1, 0)
+  set
+    state = 'available',
+    attempt = greatest(job.attempt - 1, 0),
+    unique_key = case when 'available' = any (job.unique_states) then job.unique_key end
   where job.id = any (array(
     select lost.id from baton.jobs as lost
     where lost.state = 'executing'

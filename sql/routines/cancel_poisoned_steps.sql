@@ -57,6 +57,7 @@ begin
     set
       state = 'cancelled',
       cancelled_at = now(),
+      unique_key = case when 'cancelled' = any (job.unique_states) then job.unique_key end,
       errors = job.errors || jsonb_build_object(
         'attempt', job.attempt, 'at', now(), 'kind', 'cancelled', 'message', poisoned.cause
       )

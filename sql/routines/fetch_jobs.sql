@@ -89,7 +89,8 @@ begin
       attempt = job.attempt + 1,
       attempted_at = clock_timestamp(),
       attempted_by = lease,
-      epoch = job.epoch + 1
+      epoch = job.epoch + 1,
+      unique_key = case when 'executing' = any (job.unique_states) then job.unique_key end
     where job.id = any (limited || array(
       select picked.id
       from unnest(free_queues, free_capacities) as want (queue, capacity)

@@ -37,6 +37,7 @@ begin
     update baton.jobs as job
     set
       state = ack.state,
+      unique_key = case when ack.state = any (job.unique_states) then job.unique_key end,
       attempt = case when ack.refund then greatest(job.attempt - 1, 0) else job.attempt end,
       scheduled_at = case
         when ack.state in ('scheduled', 'retryable')

@@ -44,10 +44,17 @@ begin
   complete := cardinality(locked) = cardinality(candidates);
   with freed as (
     update baton.jobs as job
-    set state = case
-      when job.scheduled_at > now() then 'scheduled'::baton.job_state
-      else 'available'::baton.job_state
-    end
+    set
+      state = case
+        when job.scheduled_at > now() then 'scheduled'::baton.job_state
+        else 'available'::baton.job_state
+      end,
+      unique_key = case
+        when case
+          when job.scheduled_at > now() then 'scheduled'::baton.job_state
+          else 'available'::baton.job_state
+        end = any (job.unique_states) then job.unique_key
+      end
     where job.id = any (locked)
       and job.state = 'suspended'
       and (

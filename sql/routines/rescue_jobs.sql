@@ -59,6 +59,12 @@ begin
         when job.attempt < job.max_attempts then 'available'::baton.job_state
         else 'discarded'::baton.job_state
       end,
+      unique_key = case
+        when case
+          when job.attempt < job.max_attempts then 'available'::baton.job_state
+          else 'discarded'::baton.job_state
+        end = any (job.unique_states) then job.unique_key
+      end,
       discarded_at = case when job.attempt < job.max_attempts then null else clock_timestamp() end,
       errors = job.errors || jsonb_build_object(
         'attempt', job.attempt,

@@ -49,7 +49,9 @@ begin
 
   with due as (
     update baton.jobs as job
-    set state = 'available'
+    set
+      state = 'available',
+      unique_key = case when 'available' = any (job.unique_states) then job.unique_key end
     where job.id = any (array(
       select oldest.id
       from unnest(queues) as served (queue)
