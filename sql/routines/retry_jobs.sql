@@ -68,7 +68,8 @@ begin
         else 'available'::baton.job_state
       end as state
     from found
-    where found.id = any (chosen)
+    where found.state in ('completed', 'discarded', 'cancelled', 'scheduled', 'retryable')
+      and (states is null or found.state = any (states))
   ),
   begun as (
     update baton.jobs as job
@@ -82,7 +83,7 @@ begin
       deadline = case when job.deadline > clock_timestamp() then job.deadline end,
       unique_key = case when ready.state = any (job.unique_states) then job.unique_key end
     from ready
-    where job.id = ready.id
+    where job.id = ready.id and job.state = ready.was
     returning job.id, job.state, job.queue
   ),
   kept as (
@@ -95,9 +96,9 @@ begin
     select count(pg_notify('baton.jobs', woken.queue)) as queues
     from (select distinct begun.queue from begun where begun.state = 'available') as woken
   )
-  select found.id, found.state, begun.id is not null
+  -- not a join: this is looked up in a hash table, whatever joins the planner may use
+  select found.id, found.state, found.id in (select begun.id from begun)
   from found
-  left join begun on begun.id = found.id
   cross join told
   order by found.id;
 end

@@ -62,3 +62,12 @@ async def child_of_child(_job: Job) -> None: ...
 @registry.worker(executor="process")
 def inserts(_job: Job) -> None:
     baton.insert_sync(child_of_child.new())
+
+
+@registry.worker(executor="process")
+def leaves_its_pid(_job: Job, path: str) -> None:
+    with open(f"{path}.part", "w") as file:  # noqa: PTH123
+        file.write(str(os.getpid()))
+    os.rename(f"{path}.part", path)  # noqa: PTH104
+    while True:
+        time.sleep(60)

@@ -1,11 +1,14 @@
 """What is cancelled, deleted or changed by hand stops running in the process that runs it."""
 
+import os
 import threading
+from pathlib import Path
 
 import anyio
 import pytest
 
 from baton import Client, Job, Registry
+from tests.services import apps
 from tests.services.test_node import running, until
 from tests.support import rows, value
 
@@ -93,6 +96,31 @@ async def test_cancelling_a_running_thread_cancels_its_job_and_what_it_returns_i
         go_on.set()
         assert await anyio.to_thread.run_sync(over.wait, 20)
         node.stop()
+    assert await rows(database, "select state::text from baton.jobs") == [("cancelled",)]
+
+
+async def test_cancelling_a_job_in_a_child_process_kills_the_child(
+    database: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "pid"
+    async with running(database, apps.registry, app="tests.services.apps:registry") as (_, client):
+        inserted = await client.insert(apps.leaves_its_pid.new(path=str(path)))
+
+        async def begun() -> bool:
+            return path.exists()
+
+        await until(begun, seconds=60)
+        child = int(path.read_text())
+        await client.cancel_job(inserted.id)
+
+        async def killed() -> bool:
+            try:
+                os.kill(child, 0)
+            except ProcessLookupError:
+                return True
+            return False
+
+        await until(killed)
     assert await rows(database, "select state::text from baton.jobs") == [("cancelled",)]
 
 
