@@ -18,7 +18,7 @@ from baton.errors import BatonError
 from baton.jobs import Job
 from baton.lifespans import opened
 from baton.loading import load_registry
-from baton.outcomes import Cancel, Discard, Failure, Outcome, failure
+from baton.outcomes import Cancel, Completed, Discard, Failure, Outcome, failure
 from baton.services.performer import Performer
 from baton.settings import Settings
 
@@ -31,7 +31,13 @@ def perform(settings: Settings, job: Job) -> Outcome:
         outcome = _made[0].perform(job)
     except BaseException as error:
         outcome = failure(error)
+    return _picklable(outcome)
+
+
+def _picklable(outcome: Outcome) -> Outcome:
     match outcome:
+        case Completed(otherwise):
+            return replace(outcome, otherwise=_picklable(otherwise))
         case Failure():
             return replace(outcome, error=None)
         case Discard(reason) | Cancel(reason):

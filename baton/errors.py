@@ -209,6 +209,42 @@ class InvalidConnection(BatonError, TypeError):
     """What was passed as ``conn`` can't be used."""
 
 
+class NotPerformed(BatonError):
+    """A job is to be completed by somebody who does not perform it."""
+
+    def __init__(self, job: int) -> None:
+        super().__init__(
+            f"job {job} can be completed in a transaction only by its worker, with the job that "
+            f"the worker was called with"
+        )
+
+
+class JobLost(BatonError):
+    """A job is to be completed, but it was cancelled, or given to others, meanwhile."""
+
+    def __init__(self, job: int) -> None:
+        super().__init__(
+            f"job {job} is not this worker's any more: it was cancelled, rescued or given back; "
+            f"roll the transaction back"
+        )
+        self.job = job
+
+
+class CompletedTwice(BatonError):
+    """A worker completes its job a second time, and the first time stands."""
+
+    def __init__(self, job: int) -> None:
+        super().__init__(f"job {job} is completed already; complete it once, in one transaction")
+        self.job = job
+
+
+class CompletionRolledBack(BatonError):
+    """A worker completed its job in a transaction that was rolled back, and returned."""
+
+    def __init__(self) -> None:
+        super().__init__("the transaction that completed the job was rolled back")
+
+
 class DatabaseError(BatonError):
     """The database refused, failed or could not be reached; the driver's error is the cause."""
 

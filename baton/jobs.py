@@ -3,11 +3,11 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Protocol
 from uuid import UUID
 
 from baton.documents import check_text
-from baton.errors import InvalidJob, NotADependency, NotAStep
+from baton.errors import InvalidJob, NotADependency, NotAStep, NotPerformed
 from baton.states import State
 from baton.unique import Unique
 
@@ -130,6 +130,21 @@ class Step:
     cause: str | None = None
 
 
+class Claim(Protocol):
+    """What a worker process holds a job with; it can complete it in a transaction of the worker.
+
+    Attributes:
+        completed: whether the worker did so, in a transaction that may be open or rolled back.
+        release: which row of ``workflow_releases`` that transaction holds.
+    """
+
+    completed: bool
+    release: int | None
+
+    async def complete(self, job: "Job", conn: Any, result: Any) -> None: ...
+    def complete_sync(self, job: "Job", conn: Any, result: Any) -> None: ...
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
     """A row of the table ``jobs``, as it was when it was read.
@@ -145,6 +160,7 @@ class Job:
         weight: what it counts for in the rate limit of its queue.
         conflict: whether an insert gave it back because it was there already; see `Unique`.
         step: its place in a workflow, while a worker performs it; ``None`` for a plain job.
+        claim: what holds it, while a worker performs it.
     """
 
     id: int
@@ -170,6 +186,7 @@ class Job:
     weight: int = 1
     conflict: bool = False
     step: Step | None = None
+    claim: Claim | None = field(default=None, compare=False, repr=False)
 
     @property
     def workflow_id(self) -> UUID | None:
@@ -184,6 +201,35 @@ class Job:
         """The name of the step that this job performs."""
         found = self.meta.get("workflow_name")
         return found if isinstance(found, str) else None
+
+    async def complete_in(self, conn: Any, result: Any = None) -> None:
+        """Complete this job in a transaction of yours: it is completed if and only if that commits.
+
+        For workers that are ``async``. Commit before the worker returns. What it returns then is
+        not looked at; if the transaction was rolled back and it returns, the attempt fails.
+
+        Args:
+            conn: with an open transaction; what ``baton.insert`` takes.
+            result: what the step returned, for its dependents.
+
+        Raises:
+            JobLost: the job was cancelled or given to others; the transaction can't commit.
+            CompletedTwice: it is completed already.
+            NotPerformed: this is not the job that a worker was called with.
+            InvalidConnection: ``conn`` is of the wrong kind, or commits every statement by itself.
+            InvalidResult, TooLarge: the result can't be stored.
+            DatabaseError: the database refused or is away.
+        """
+        await self._claim().complete(self, conn, result)
+
+    def complete_in_sync(self, conn: Any, result: Any = None) -> None:
+        """Do what `complete_in` does, for workers that are plain functions."""
+        self._claim().complete_sync(self, conn, result)
+
+    def _claim(self) -> Claim:
+        if self.claim is None:
+            raise NotPerformed(self.id)
+        return self.claim
 
     def result(self, step: str) -> Any:
         """Return what a dependency returned; ``None`` when it returned nothing.

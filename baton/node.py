@@ -47,7 +47,10 @@ class Node:
         self._registry = registry
         self._name = settings.node or node_name()
         self._connection = CycleConnection(
-            settings.conninfo, settings.db_schema, timeout=settings.statement_timeout
+            settings.conninfo,
+            settings.db_schema,
+            timeout=settings.statement_timeout,
+            max_result_bytes=settings.max_result_bytes,
         )
         self._lease = LeaseKeeper(
             settings.conninfo,

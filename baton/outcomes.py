@@ -7,12 +7,12 @@ the next cycle sends to the database.
 
 import random
 import traceback
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any
 
 from baton import documents
-from baton.errors import AttemptFailed, InvalidResult, TooLarge
+from baton.errors import AttemptFailed, CompletionRolledBack, InvalidResult, TooLarge
 from baton.jobs import Job, seconds
 from baton.states import State
 
@@ -95,7 +95,20 @@ class GiveBack:
     """The process stops before the job is done; others run it, and the attempt is not counted."""
 
 
-Outcome = Success | Failure | Snooze | Discard | Cancel | Closed | GiveBack
+@dataclass(frozen=True, slots=True)
+class Completed:
+    """The worker completed the job in a transaction of its own.
+
+    Attributes:
+        otherwise: what the attempt came to if that transaction was rolled back.
+        release: which row of ``workflow_releases`` it left if it was committed.
+    """
+
+    otherwise: "Outcome"
+    release: int | None = None
+
+
+Outcome = Success | Failure | Snooze | Discard | Cancel | Closed | GiveBack | Completed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,6 +124,11 @@ class Ack:
         error: what to append to the job's errors, as JSON.
         result: what to store as the step's result, as JSON.
         step: whether the job is a step of a workflow.
+        completed: whether the worker completed the job in a transaction of its own: the rest then
+            holds only if that was rolled back.
+        release: which row of ``workflow_releases`` that transaction left.
+        waits: whether to wait for who has the job locked; not when that may be its worker, in a
+            transaction of its own.
     """
 
     id: int
@@ -121,6 +139,9 @@ class Ack:
     error: str | None = field(default=None, repr=False)
     result: str | None = field(default=None, repr=False)
     step: bool = False
+    completed: bool = False
+    release: int | None = None
+    waits: bool = True
 
 
 def interpret(value: Any, *, stores: bool, limit: int) -> Outcome:
@@ -145,6 +166,15 @@ def interpret(value: Any, *, stores: bool, limit: int) -> Outcome:
                 return Success(_encode_result(value, limit))
             except Exception as error:
                 return failure(error)
+
+
+def concluded(job: Job, outcome: Outcome) -> Outcome:
+    """Return the outcome of an attempt, minding that its worker may have completed the job."""
+    if job.claim is None or not job.claim.completed or isinstance(outcome, Completed):
+        return outcome
+    if isinstance(outcome, Success):
+        outcome = failure(CompletionRolledBack())
+    return Completed(outcome, job.claim.release)
 
 
 def _encode_result(value: Any, limit: int) -> str:
@@ -190,6 +220,8 @@ def settle(job: Job, outcome: Outcome) -> Ack:
             return _ack(job, State.SUSPENDED, refund=True)
         case GiveBack():
             return _ack(job, State.AVAILABLE, refund=True)
+        case Completed(otherwise, release):
+            return replace(settle(job, otherwise), completed=True, release=release, waits=False)
         case Discard(reason):
             return _ack(job, State.DISCARDED, error=_error("discard", str(reason)))
         case Cancel(reason):

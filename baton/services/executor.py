@@ -8,7 +8,7 @@ thread has ended.
 
 import time
 from collections.abc import Callable, Hashable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum, auto
 from typing import Any
 
@@ -28,17 +28,20 @@ from baton.outcomes import (
     Ack,
     Cancel,
     Closed,
+    Completed,
     Discard,
     Failure,
     GiveBack,
     Outcome,
     Snooze,
     Success,
+    concluded,
     settle,
 )
 from baton.services.performer import Performer
 from baton.services.processes import Processes
 from baton.services.threads import Threads
+from baton.states import State
 from baton.telemetry import Telemetry
 from baton.workers import Registry
 
@@ -190,11 +193,14 @@ class Executor:
             if attempt.stopped is None:
                 _announce_start(job)
                 outcome = await self._performer.perform(job)
-        if attempt.stopped is not None and isinstance(outcome, Failure):
-            outcome = GiveBack()  # what it raised is its answer to being stopped
+        outcome = concluded(job, outcome)
+        if attempt.stopped is not None:
+            outcome = _stopped(outcome)
         ack = None if attempt.stopped in _SILENT else settle(job, outcome)
         _report(attempt, outcome, ack, time.perf_counter() - started)
         if self._threads.is_abandoned((job.id, job.epoch)):
+            # it may be completing the job in a transaction just now
+            ack = None if ack is None else replace(ack, waits=False)
             self._stuck[job.id, job.epoch] = job
             log.warning("job.thread_abandoned", abandoned=len(self._stuck))
             self._on_stuck(job)
@@ -205,6 +211,17 @@ class Executor:
         if job is not None:
             log.info("job.thread_ended", job=job.id, worker=job.worker, abandoned=len(self._stuck))
             self._on_free(job)
+
+
+def _stopped(outcome: Outcome) -> Outcome:
+    """Return the outcome of a stopped job: what it raised is its answer to being stopped."""
+    match outcome:
+        case Failure():
+            return GiveBack()
+        case Completed(Failure()):
+            return replace(outcome, otherwise=GiveBack())
+        case _:
+            return outcome
 
 
 def _context(job: Job) -> dict[str, Any]:
@@ -237,7 +254,7 @@ def _report(attempt: _Attempt, outcome: Outcome, ack: Ack | None, duration: floa
     job = attempt.job
     event = "baton.job.exception" if isinstance(outcome, Failure) else "baton.job.stop"
     if Telemetry.wants(event):
-        metadata: dict[str, Any] = {"job": job, "state": None if ack is None else ack.state.value}
+        metadata: dict[str, Any] = {"job": job, "state": _state(ack)}
         if isinstance(outcome, Failure):
             metadata |= {
                 "kind": outcome.kind,
@@ -247,6 +264,16 @@ def _report(attempt: _Attempt, outcome: Outcome, ack: Ack | None, duration: floa
             }
         Telemetry.execute(event, {"duration": duration, "queue_time": _queue_time(job)}, metadata)
     _log(attempt, outcome, round(duration * 1000, 1))
+    match outcome:
+        case Completed(Failure(kind, message)) if kind != "CompletionRolledBack":
+            # if the transaction was committed, nothing else remembers it
+            log.warning("job.failed_after_completion", kind=kind, error=message[:500])
+
+
+def _state(ack: Ack | None) -> str | None:
+    if ack is None:
+        return None
+    return State.COMPLETED.value if ack.completed else ack.state.value
 
 
 def _log(attempt: _Attempt, outcome: Outcome, duration_ms: float) -> None:
@@ -260,7 +287,7 @@ def _log(attempt: _Attempt, outcome: Outcome, duration_ms: float) -> None:
             last = attempt.job.attempt >= attempt.job.max_attempts
             event = "job.discarded" if last else "job.failed"
             log.warning(event, kind=kind, error=message[:500], **facts)
-        case Success():
+        case Success() | Completed():
             log.info("job.completed", **facts)
         case Snooze(delay):
             log.info("job.snoozed", delay=delay, **facts)

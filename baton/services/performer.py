@@ -23,9 +23,11 @@ from baton.jobs import Job, seconds
 from baton.outcomes import (
     Cancel,
     Closed,
+    Completed,
     Failure,
     Outcome,
     Success,
+    concluded,
     failure,
     interpret,
 )
@@ -76,7 +78,8 @@ class Performer:
             return await self._attempt(definition, job)
         with CancelScope(deadline=current_time() + job.timeout):
             return await self._attempt(definition, job)
-        return _with_backoff(definition, job, failure(AttemptTimeout(job.timeout)))
+        late = failure(AttemptTimeout(job.timeout))
+        return _with_backoff(definition, job, concluded(job, late))
 
     async def _attempt(self, definition: Definition, job: Job) -> Outcome:
         try:
@@ -97,7 +100,7 @@ class Performer:
                 raise
             _forget_cancellation()
             outcome = failure(_original(definition, error))
-        return _with_backoff(definition, job, outcome)
+        return _with_backoff(definition, job, concluded(job, outcome))
 
     async def _call(self, definition: Definition, job: Job, arguments: Mapping[str, Any]) -> Any:
         async def invoke(job: Job) -> Any:
@@ -141,6 +144,9 @@ def _decide(job: Job) -> Outcome | None:
 
 def _with_backoff(definition: Definition, job: Job, outcome: Outcome) -> Outcome:
     """Ask the worker when to try again; one that raises is as good as none."""
+    if isinstance(outcome, Completed):
+        otherwise = _with_backoff(definition, job, outcome.otherwise)
+        return replace(outcome, otherwise=otherwise)
     if not isinstance(outcome, Failure) or definition.backoff is None or outcome.error is None:
         return outcome
     try:

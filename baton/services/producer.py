@@ -20,7 +20,7 @@ from baton.outcomes import Ack, Failure, settle
 from baton.services.executor import Executor
 from baton.services.lease_keeper import LeaseKeeper
 from baton.states import State
-from baton.store.cycles import CycleConnection
+from baton.store.cycles import Cycle, CycleConnection
 from baton.telemetry import Telemetry
 
 log = structlog.get_logger("baton.producer")
@@ -29,6 +29,7 @@ FIRST_DELAY = 0.1  # seconds before a reconnection, doubled each time
 LONGEST_DELAY = 2.0
 LOST_CLAIMS_PAUSE = 1.0  # seconds
 DELAYED = frozenset({State.SCHEDULED, State.RETRYABLE})
+HELD_PAUSE = 0.1  # seconds
 
 
 class Producer:
@@ -57,6 +58,7 @@ class Producer:
         self._poll_interval = poll_interval
         self._suspicion = suspicion
         self._acks: list[tuple[Job, Ack]] = []
+        self._held: list[tuple[Job, Ack]] = []  # somebody else has these jobs locked
         self._doubtful: set[tuple[int, int]] = set()
         self._suspect_until = 0.0
         self._reconnect_delay = FIRST_DELAY
@@ -117,6 +119,7 @@ class Producer:
     def abandon(self) -> None:
         """Forget what is in hand: the lease is gone, and others run it."""
         self._acks.clear()
+        self._held.clear()
 
     def drain(self) -> None:
         """Fetch no more; `drained` is set once nothing is left to acknowledge."""
@@ -133,11 +136,14 @@ class Producer:
         while True:
             self._woken = Event()  # before the cycle: a wake-up that comes during it is kept
             again = await self._cycle()
-            if self._draining and not self._acks and self._running.total() == 0:
+            if self._draining and not self._in_hand():
                 self._drained.set()
             if not again and not self._acks:
                 with move_on_after(self._pause()):
                     await self._woken.wait()
+
+    def _in_hand(self) -> int:
+        return len(self._acks) + len(self._held) + self._running.total()
 
     def _pause(self) -> float:
         if self._retry_at is None:
@@ -148,7 +154,8 @@ class Producer:
         """Run one cycle; true when it is to be tried again at once."""
         self._retry_at = None
         capacities = self._capacities()
-        pending, self._acks = self._acks, []
+        pending = [*self._held, *self._acks]
+        self._acks, self._held = [], []
         if not pending and not capacities:
             return False
         try:
@@ -185,6 +192,8 @@ class Producer:
                 measurements["count"] = len(cycle.jobs)
             if cycle.retry_in is not None:
                 self._retry_at = monotonic() + cycle.retry_in
+            if cycle.held:
+                self._hold(pending, cycle.held)
             # claims under a lease that was given up meanwhile are rescued with it
             for job in cycle.jobs if self._lease.is_current(lease) else ():
                 self._running[job.queue] += 1
@@ -192,7 +201,7 @@ class Producer:
         delays = [ack.delay for ack in acks if ack.state in DELAYED and ack.id in cycle.accepted]
         if delays:
             self._on_scheduled(min(delays))
-        self._report_refused(pending, cycle.accepted)
+        self._report(pending, cycle)
 
     async def _exchange_singly(self, pending: Sequence[tuple[Job, Ack]]) -> None:
         """Acknowledge one at a time, and fail the attempt whose words the database refuses."""
@@ -218,13 +227,26 @@ class Producer:
         }
         return {queue: capacity for queue, capacity in free.items() if capacity > 0}
 
-    def _report_refused(self, pending: Sequence[tuple[Job, Ack]], accepted: frozenset[int]) -> None:
+    def _report(self, pending: Sequence[tuple[Job, Ack]], cycle: Cycle) -> None:
         for job, ack in pending:
+            if ack.id in cycle.held:
+                continue
             sent_before = (ack.id, ack.epoch) in self._doubtful
             self._doubtful.discard((ack.id, ack.epoch))
-            # one that was sent before a connection broke was probably accepted then
-            if ack.id not in accepted and not sent_before:
-                log.warning("job.ack_refused", job=job.id, worker=job.worker, state=ack.state.value)
+            facts = {"job": job.id, "worker": job.worker, "state": ack.state.value}
+            if ack.id in cycle.accepted:
+                if ack.completed:
+                    log.warning("job.completion_rolled_back", **facts)
+            # one that was sent before a connection broke was probably accepted then, and one that
+            # its worker has completed is expected to be refused
+            elif not sent_before and not ack.completed:
+                log.warning("job.ack_refused", **facts)
+
+    def _hold(self, pending: Sequence[tuple[Job, Ack]], held: frozenset[int]) -> None:
+        """Acknowledge these in a later cycle, when their jobs are not locked any more."""
+        again = monotonic() + HELD_PAUSE
+        self._retry_at = again if self._retry_at is None else min(again, self._retry_at)
+        self._held += [(job, ack) for job, ack in pending if ack.id in held]
 
     def _keep(self, pending: Sequence[tuple[Job, Ack]]) -> None:
         """Keep acknowledgements for the next cycle; whether this one took them is not known."""

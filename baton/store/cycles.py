@@ -1,7 +1,8 @@
 """The cycle of a worker process: one round trip that acknowledges, releases and fetches."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -13,7 +14,10 @@ from baton.jobs import Job, Step
 from baton.outcomes import Ack
 from baton.states import State
 from baton.store import door
+from baton.store.claims import Claim
 from baton.store.rows import document, texts
+
+MAX_RESULT_BYTES = 4_194_304
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,11 +26,13 @@ class Cycle:
 
     Attributes:
         accepted: ids of the acknowledged jobs that were still this process's; the rest was stale.
+        held: ids of those that somebody else has locked and that were not to be waited for.
         jobs: what was claimed, in the order in which it is to run.
         retry_in: seconds after which a rate limit lets more start; ``None`` when none holds up.
     """
 
     accepted: frozenset[int] = frozenset()
+    held: frozenset[int] = frozenset()
     jobs: Sequence[Job] = field(default_factory=list)
     retry_in: float | None = None
 
@@ -38,9 +44,13 @@ class CycleConnection:
         dsn: where.
         schema: the schema.
         timeout: seconds that a cycle may take.
+        max_result_bytes: the largest result of a step.
     """
 
-    def __init__(self, dsn: str, schema: str, *, timeout: float) -> None:
+    def __init__(
+        self, dsn: str, schema: str, *, timeout: float, max_result_bytes: int = MAX_RESULT_BYTES
+    ) -> None:
+        self._max_result_bytes = max_result_bytes
         self._dsn = dsn
         self._schema = schema
         self._timeout = timeout
@@ -85,12 +95,22 @@ class CycleConnection:
             "ack_errors": [ack.error for ack in acks],
             "ack_results": [ack.result for ack in acks],
             "ack_steps": [ack.step for ack in acks],
+            "ack_waits": [ack.waits for ack in acks],
+            "releases": [ack.release for ack in acks if ack.release is not None],
             "queues": list(capacities.keys()),
             "capacities": list(capacities.values()),
         }
         [row] = await door.run(self._open(), self._schema, "cycle", params)
-        accepted, *columns, steps, results, retry_in = row
-        return Cycle(frozenset(accepted or ()), _claimed(columns, steps, results), retry_in)
+        accepted, held, *columns, steps, results, retry_in = row
+        return Cycle(
+            accepted=frozenset(accepted or ()),
+            held=frozenset(held or ()),
+            jobs=_claimed(columns, steps, results, self._claim(lease)),
+            retry_in=retry_in,
+        )
+
+    def _claim(self, lease: int) -> Callable[[], Claim]:
+        return partial(Claim, schema=self._schema, lease=lease, limit=self._max_result_bytes)
 
     async def return_lost(self, lease: int, known: Collection[int]) -> list[int]:
         """Give back what was claimed for the lease and is not among ``known``; return the ids."""
@@ -104,7 +124,12 @@ class CycleConnection:
         return self._conn
 
 
-def _claimed(columns: Sequence[Sequence[Any]], steps: str | None, results: str | None) -> list[Job]:
+def _claimed(
+    columns: Sequence[Sequence[Any]],
+    steps: str | None,
+    results: str | None,
+    claim: Callable[[], Claim],
+) -> list[Job]:
     if not columns[0]:
         return []
     placed = document(steps) or {}
@@ -130,6 +155,7 @@ def _claimed(columns: Sequence[Sequence[Any]], steps: str | None, results: str |
             deadline=deadline,
             weight=weight,
             step=_step(placed.get(str(job_id)), returned),
+            claim=claim(),
         )
         for (
             job_id,

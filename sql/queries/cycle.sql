@@ -9,8 +9,10 @@ call baton.cycle(
   %(ack_errors)s::text[],
   %(ack_results)s::text[],
   %(ack_steps)s::boolean[],
+  %(ack_waits)s::boolean[],
+  %(releases)s::bigint[],
   %(queues)s::text[],
   %(capacities)s::integer[],
   null, null, null, null, null, null, null, null, null, null, null, null, null, null, null, null, null,
-  null, null, null, null
+  null, null, null, null, null
 )

@@ -1,6 +1,9 @@
 -- One cycle of a worker process, in one round trip and one wait for the disk:
---   A  acknowledge what ended; commit.
---   B  advance the workflows that A touched, then fetch up to the free capacity of every queue,
+--   A  acknowledge what ended; commit. What a worker's own transaction may have locked is left for
+--      the next cycle instead of waited for.
+--   B  advance the workflows that A touched, and those of `releases`: rows of workflow_releases that
+--      workers left in transactions of their own (one that is not committed yet, or is somebody
+--      else's already, is not seen here; the sweep has it then). Then fetch up to the free capacity of every queue,
 --      including what was just released, as long as the lease is held; tell other processes about
 --      released work that was not taken here and about freed slots of limited queues that this one
 --      can't use; commit without waiting for the disk, since all of it can be done again.
@@ -17,9 +20,12 @@ create or replace procedure baton.cycle(
   ack_errors text[],
   ack_results text[],
   ack_steps boolean[],
+  ack_waits boolean[],
+  releases bigint[],
   fetch_queues text[],
   fetch_capacities integer[],
   out accepted bigint[],
+  out held bigint[],
   out ids bigint[],
   out epochs bigint[],
   out queue_names text[],
@@ -48,13 +54,14 @@ declare
   ended bigint[];
   advance record;
   released bigint[] := '{}';
+  owed record;
 begin
   if cardinality(ack_ids) > 0 then
-    select finish.accepted, finish.release, finish.ended
-    into accepted, release, ended
+    select finish.accepted, finish.release, finish.ended, finish.held
+    into accepted, release, ended, held
     from baton.finish_jobs(
       lease, ack_ids, ack_epochs, ack_states, ack_delays, ack_refunds, ack_errors, ack_results,
-      ack_steps
+      ack_steps, ack_waits
     ) as finish;
     commit;
   end if;
@@ -69,6 +76,19 @@ begin
     end if;
   end if;
 
+  for owed in
+    select kept.id, kept.job_ids from baton.workflow_releases as kept
+    where kept.id = any (releases)
+    order by kept.id
+    for update skip locked
+  loop
+    advance := baton.advance_workflows(owed.job_ids);
+    released := released || advance.released;
+    if advance.complete then
+      delete from baton.workflow_releases as kept where kept.id = owed.id;
+    end if;
+  end loop;
+
   if cardinality(fetch_queues) > 0
     and exists (select from baton.leases as held where held.id = lease and held.expires_at > now())
   then
@@ -80,10 +100,14 @@ begin
     from baton.fetch_jobs(lease, fetch_queues, fetch_capacities) as fetched;
   end if;
 
-  if cardinality(accepted) > 0
+  if cardinality(ack_ids) > cardinality(held)
     and exists (select from baton.queues as setting where setting.global_limit is not null)
   then
-    perform baton.tell_freed(lease, accepted, fetch_queues, fetch_capacities);
+    -- what was refused has left its place too, at the latest now
+    perform baton.tell_freed(
+      lease, array(select unnest(ack_ids) except select unnest(held)), fetch_queues,
+      fetch_capacities
+    );
   end if;
 
   if cardinality(released) > 0 then

@@ -2,7 +2,10 @@
 -- may run inside a user's own transaction. Locks the jobs ascending by id in one statement, then
 -- writes in another; an attempt whose job is no longer executing under this lease and epoch is stale
 -- and is left out of `accepted`. A step's row is written under the lock of its job.
--- For steps it leaves a row in workflow_releases, which whoever advances the workflows deletes.
+-- Jobs that somebody else has locked are waited for, except those without `waits`: a transaction in
+-- which a worker completes its job may stay open for any time, and must not hold up its process. Such
+-- a job is left alone and returned in `held`, for the caller to try again. What is neither locked nor
+-- held can't pass the fence any more, so the write waits for nobody.
 create or replace function baton.finish_jobs(
   lease bigint,
   ids bigint[],
@@ -13,25 +16,51 @@ create or replace function baton.finish_jobs(
   errors text[],               -- JSON of the error to append, or null
   results text[],              -- JSON of the result to store, or null
   steps boolean[],             -- whether the job is a step of a workflow
+  waits boolean[] default null,  -- whether to wait for who has it locked; null: for all
   out accepted bigint[],
   out release bigint,
-  out ended bigint[]
+  out ended bigint[],
+  out held bigint[]
 )
 language plpgsql
 set enable_seqscan = off set enable_bitmapscan = off set enable_hashjoin = off set enable_mergejoin = off
 as $$
 declare
   told bigint;
+  locked bigint[];
 begin
   perform from baton.jobs as job
-  where job.id = any (ids)
+  where job.id = any (
+    case when false = any (waits) then array(
+      select ack.id from unnest(ids, waits) as ack (id, wait) where ack.wait
+    ) else ids end
+  )
   order by job.id
   for no key update;
+
+  held := '{}';
+  if false = any (waits) then
+    locked := array(
+      select job.id from baton.jobs as job
+      where job.id = any (ids)
+      order by job.id
+      for no key update skip locked
+    );
+    held := array(
+      select ack.id
+      from unnest(ids, epochs) as ack (id, epoch)
+      join baton.jobs as job on job.id = ack.id
+      where ack.id <> all (locked)
+        and (job.state, job.epoch, job.attempted_by)
+          is not distinct from ('executing', ack.epoch, lease)
+    );
+  end if;
 
   with ack as (
     select *
     from unnest(ids, epochs, states, delays, refunds, errors, results, steps)
       as ack (id, epoch, state, delay, refund, error, result, step)
+    where held = '{}' or ack.id <> all (held)
   ),
   done as (
     update baton.jobs as job

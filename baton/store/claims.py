@@ -1,0 +1,81 @@
+"""What a process holds its jobs with, and how a worker completes its own in a transaction."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import psycopg
+
+from baton.errors import AttemptFailed, CompletedTwice, DatabaseError, InvalidResult, JobLost
+from baton.jobs import Job
+from baton.outcomes import Failure, Success, interpret
+from baton.store import door
+from baton.store.borrowed import borrow, borrow_sync, require_transaction
+
+LOST = "BT001"  # what complete_job raises
+
+
+@dataclass(slots=True)
+class Claim:
+    """One claim of one job. It goes to child processes, and so holds no connection.
+
+    Attributes:
+        schema: the schema.
+        lease: the lease under which the job was claimed.
+        limit: the largest result of a step in bytes of JSON.
+        completed: whether the worker completed the job, in a transaction that may be open or rolled
+            back.
+        release: which row of ``workflow_releases`` that transaction holds.
+    """
+
+    schema: str
+    lease: int
+    limit: int
+    completed: bool = False
+    release: int | None = None
+
+    async def complete(self, job: Job, conn: Any, result: Any) -> None:
+        """Complete the job in the transaction of ``conn``; `Job.complete_in` says more."""
+        params = self._params(job, result)
+        found = await borrow(conn)
+        require_transaction(found)
+        with self._fenced(job):
+            [(release,)] = await door.run(found, self.schema, "job_complete", params)
+        self.completed, self.release = True, release
+
+    def complete_sync(self, job: Job, conn: Any, result: Any) -> None:
+        """Do what `complete` does, on a synchronous connection."""
+        params = self._params(job, result)
+        found = borrow_sync(conn)
+        require_transaction(found)
+        with self._fenced(job):
+            [(release,)] = door.run_sync(found, self.schema, "job_complete", params)
+        self.completed, self.release = True, release
+
+    def _params(self, job: Job, result: Any) -> dict[str, Any]:
+        step = job.step is not None
+        match interpret(result, stores=step, limit=self.limit):
+            case Success(text):
+                return {
+                    "lease": self.lease,
+                    "job_id": job.id,
+                    "epoch": job.epoch,
+                    "result": text,
+                    "step": step,
+                    "before": self.completed,
+                }
+            case Failure(error=BaseException() as error) if not isinstance(error, AttemptFailed):
+                raise error
+            case _:
+                raise InvalidResult(f"{result!r} says that the job is not completed")
+
+    @contextmanager
+    def _fenced(self, job: Job) -> Iterator[None]:
+        try:
+            yield
+        except DatabaseError as error:
+            if isinstance(error.__cause__, psycopg.Error) and error.__cause__.sqlstate == LOST:
+                lost = CompletedTwice(job.id) if self.completed else JobLost(job.id)
+                raise lost from error
+            raise
