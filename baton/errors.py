@@ -310,3 +310,14 @@ class MigrationChanged(DatabaseError):
             f"restore the installed package, or migrate with the version that applied it"
         )
         self.name = name
+
+
+class InlineTooDeep(BatonError):
+    """Jobs that insert jobs, performed one inside the other, with no end in sight."""
+
+    def __init__(self, worker: str, deepest: int) -> None:
+        super().__init__(
+            f"inline jobs inserted each other more than {deepest} deep, the last one of {worker}; "
+            f"leave those with a later time aside with inline(with_scheduled=False), or use "
+            f"drain_queue(with_limit=…)"
+        )

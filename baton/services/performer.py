@@ -5,10 +5,10 @@ the time that it may take, and turns whatever comes of that into an outcome.
 """
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Hashable, Mapping
 from contextvars import copy_context
 from dataclasses import replace
-from typing import Any
+from typing import Any, Protocol
 
 import structlog
 from anyio import (
@@ -33,10 +33,15 @@ from baton.outcomes import (
 )
 from baton.services.contexts import InContext
 from baton.services.processes import Processes
-from baton.services.threads import Threads
 from baton.workers import Definition, Registry
 
 log = structlog.get_logger("baton.job")
+
+
+class Caller(Protocol):
+    """Calls plain functions somewhere else than on the event loop; `Threads` does."""
+
+    async def run(self, key: Hashable, function: Callable[[], Any], /) -> Any: ...
 
 
 class Performer:
@@ -55,7 +60,7 @@ class Performer:
         registry: Registry,
         *,
         max_result_bytes: int,
-        threads: Threads | None = None,
+        threads: Caller | None = None,
         processes: Processes | None = None,
         resources: Mapping[str, Any] | None = None,
     ) -> None:

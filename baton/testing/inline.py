@@ -1,0 +1,223 @@
+"""The inline mode: what is inserted is performed at once, and no database is needed."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import replace
+from datetime import UTC, datetime
+from itertools import count
+from typing import Any
+
+from baton import changes
+from baton.ambient import ambient
+from baton.client.checks import checked, checked_workflow
+from baton.errors import InlineTooDeep, NotFound
+from baton.jobs import Job, NewJob, Step
+from baton.outcomes import Failure, Outcome, Success
+from baton.services.performer import Caller
+from baton.settings import load
+from baton.states import State
+from baton.store.rows import document
+from baton.testing.making import cancelled, made, started
+from baton.testing.performing import Observed, Performed, perform, worker_threads
+from baton.testing.threads import CallingThread
+from baton.workers import Registry, current_registry
+from baton.workflows import NewStep, Workflow
+
+DEEPEST = 50  # jobs inside jobs
+
+_depth: ContextVar[int] = ContextVar("baton_inline_depth", default=0)
+
+
+@contextmanager
+def inline(
+    *,
+    registry: Registry | None = None,
+    resources: Mapping[str, Any] | None = None,
+    with_scheduled: bool = True,
+    raise_errors: bool = False,
+) -> Iterator[list[Performed]]:
+    """Perform what is inserted inside the block at once, where it is inserted.
+
+    It holds for ``.insert()``, ``baton.insert`` and everything else that uses the default client.
+    The job comes back as it stands afterwards. A workflow runs through in topological order; what
+    depends on a step that is to be retried stays suspended.
+
+    Args:
+        registry: where workers and hooks are; by default the default registry.
+        resources: what workers ask for; without them the lifespans are opened for each job.
+        with_scheduled: whether a job with a later time is performed too, now.
+        raise_errors: whether an insert raises what made the job fail.
+
+    Yields:
+        A list that grows with every attempt: the job, what it returned, what it raised.
+    """
+    engine = _Engine(registry, resources, with_scheduled=with_scheduled, raise_errors=raise_errors)
+    with ambient.using(InlineClient(engine), InlineSyncClient(engine)):
+        yield engine.performed
+
+
+class _Engine:
+    def __init__(
+        self,
+        registry: Registry | None,
+        resources: Mapping[str, Any] | None,
+        *,
+        with_scheduled: bool,
+        raise_errors: bool,
+    ) -> None:
+        self._registry = registry
+        self._resources = resources
+        self._with_scheduled = with_scheduled
+        self._raise_errors = raise_errors
+        self._ids = count(1)
+        self.performed: list[Performed] = []
+
+    @property
+    def registry(self) -> Registry:
+        return self._registry or current_registry()
+
+    async def run_jobs(self, given: Sequence[NewJob], caller: Caller) -> list[Job]:
+        now = datetime.now(UTC)
+        # all or none: the last one may be one that can't be stored
+        jobs = [self._made(new, now) for new in checked(self.registry, given)]
+        return [(await self._run(job, caller))[0] for job in jobs]
+
+    async def run_workflow(self, given: Workflow, caller: Caller) -> list[Job]:
+        workflow = checked_workflow(self.registry, given)
+        now = datetime.now(UTC)
+        steps = workflow.steps()
+        jobs = {step.name: self._made(step.job, now, _identity(workflow, step)) for step in steps}
+        results: dict[str, Any] = {}
+        for step in steps:
+            gate, cause = _gate(step, jobs)
+            job = jobs[step.name]
+            if gate == "open":
+                place = Step(
+                    workflow_id=workflow.workflow_id,
+                    workflow_label=workflow.name,
+                    name=step.name,
+                    deps=step.deps,
+                    results={name: results[name] for name in step.deps if name in results},
+                )
+                jobs[step.name], outcome = await self._run(replace(job, step=place), caller)
+                if isinstance(outcome, Success) and outcome.result is not None:
+                    results[step.name] = document(outcome.result)
+            elif gate == "poisoned":
+                jobs[step.name] = cancelled(job, cause, datetime.now(UTC))
+            else:
+                jobs[step.name] = replace(job, state=State.SUSPENDED)
+        return [jobs[name] for name in workflow.step_names()]
+
+    def _made(self, new: NewJob, now: datetime, identity: Mapping[str, Any] | None = None) -> Job:
+        limit = load().max_args_bytes
+        return made(new, next(self._ids), now, limit=limit, identity=identity)
+
+    async def _run(self, job: Job, caller: Caller) -> tuple[Job, Outcome | None]:
+        if job.state is State.SCHEDULED and not self._with_scheduled:
+            return job, None
+        if _depth.get() >= DEEPEST:
+            raise InlineTooDeep(job.worker, DEEPEST)
+        token = _depth.set(_depth.get() + 1)
+        try:
+            performed, outcome = await perform(
+                started(job, datetime.now(UTC)), Observed(self.registry), caller, self._resources
+            )
+        finally:
+            _depth.reset(token)
+        self.performed.append(performed)
+        # Ctrl-C in a test is for the test
+        stops = self._raise_errors or isinstance(performed.error, InlineTooDeep | KeyboardInterrupt)
+        if stops and isinstance(outcome, Failure) and performed.error is not None:
+            raise performed.error
+        return performed.job, outcome
+
+
+class InlineClient:
+    """The default client for asynchronous code inside `inline`."""
+
+    def __init__(self, engine: _Engine) -> None:
+        self._engine = engine
+
+    async def insert(self, job: NewJob, *, conn: Any = None) -> Job:
+        """Perform a job; ``conn`` is not looked at."""
+        [performed] = await self.insert_all([job], conn=conn)
+        return performed
+
+    async def insert_all(self, jobs: Sequence[NewJob], *, conn: Any = None) -> list[Job]:
+        """Perform jobs, one after the other."""
+        del conn
+        return await self._engine.run_jobs(jobs, worker_threads())
+
+    async def insert_workflow(self, workflow: Workflow, *, conn: Any = None) -> Sequence[Job]:
+        """Perform a workflow."""
+        del conn
+        return await self._engine.run_workflow(workflow, worker_threads())
+
+    async def cancel_job(self, job_id: int, reason: str | None = None, *, conn: Any = None) -> bool:
+        """Return false: whatever was inserted has been performed, and is kept nowhere."""
+        del job_id, reason, conn
+        return False
+
+    async def retry_job(self, job_id: int, *, conn: Any = None) -> bool:
+        """Return false, as `cancel_job` does."""
+        del job_id, conn
+        return False
+
+    async def delete_job(self, job_id: int, *, conn: Any = None) -> bool:
+        """Return false, as `cancel_job` does."""
+        del job_id, conn
+        return False
+
+    async def update_job(self, job_id: int, change: changes.Change, *, conn: Any = None) -> Job:
+        """Raise `NotFound`, as for a job that is kept nowhere."""
+        del change, conn
+        raise NotFound("job", job_id)
+
+
+class InlineSyncClient:
+    """The default client for code without an event loop inside `inline`."""
+
+    def __init__(self, engine: _Engine) -> None:
+        self._engine = engine
+
+    def insert(self, job: NewJob, *, conn: Any = None) -> Job:
+        """Perform a job; ``conn`` is not looked at."""
+        [performed] = self.insert_all([job], conn=conn)
+        return performed
+
+    def insert_all(self, jobs: Sequence[NewJob], *, conn: Any = None) -> list[Job]:
+        """Perform jobs, one after the other."""
+        del conn
+        caller = CallingThread()
+        return caller.serve(self._engine.run_jobs(jobs, caller))
+
+    def insert_workflow(self, workflow: Workflow, *, conn: Any = None) -> Sequence[Job]:
+        """Perform a workflow."""
+        del conn
+        caller = CallingThread()
+        return caller.serve(self._engine.run_workflow(workflow, caller))
+
+
+def _identity(workflow: Workflow, step: NewStep) -> dict[str, Any]:
+    label = {} if workflow.name is None else {"workflow_label": workflow.name}
+    debug = {"workflow_debug": True} if workflow.debug else {}
+    return {
+        "workflow_id": str(workflow.workflow_id),
+        "workflow_name": step.name,
+        **label,
+        **debug,
+    }
+
+
+def _gate(step: NewStep, jobs: Mapping[str, Job]) -> tuple[str, str]:
+    ignored = {State.COMPLETED}
+    if step.ignore_cancelled:
+        ignored.add(State.CANCELLED)
+    if step.ignore_discarded:
+        ignored.add(State.DISCARDED)
+    unmet = [(name, jobs[name].state) for name in step.deps if jobs[name].state not in ignored]
+    for name, state in unmet:
+        if state.is_final:
+            return "poisoned", f"dependency {name} was {state.value}"
+    return ("waiting", "") if unmet else ("open", "")
