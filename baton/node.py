@@ -51,15 +51,17 @@ class Node:
             settings.db_schema,
             timeout=settings.statement_timeout,
             max_result_bytes=settings.max_result_bytes,
+            pooled=settings.behind_pooler,
         )
         self._lease = LeaseKeeper(
-            settings.conninfo,
+            settings.direct_conninfo or settings.conninfo,
             settings.db_schema,
             self._name,
             settings.queues,
             ttl=settings.lease_ttl,
             timeout=settings.statement_timeout,
             on_lost=self._lose_lease,
+            pooled=settings.direct_conninfo is None,
         )
         self._producer = Producer(
             self._connection,
@@ -101,7 +103,11 @@ class Node:
         """
         settings = self._settings
         database = Database(
-            settings.conninfo, settings.db_schema, timeout=settings.statement_timeout, size=3
+            settings.conninfo,
+            settings.db_schema,
+            timeout=settings.statement_timeout,
+            size=3,
+            pooled=settings.behind_pooler,
         )
         sync_client = SyncClient(settings=settings, registry=self._registry)
         async with database, Client(settings=settings, registry=self._registry) as client:
@@ -140,9 +146,10 @@ class Node:
             "cancel": patrol.hear,
         }
         notifier = Notifier(
-            self._settings.conninfo,
+            self._settings.direct_conninfo,
             self._settings.db_schema,
             timeout=self._settings.statement_timeout,
+            poll_interval=self._settings.poll_interval,
             wake=self._producer.wake,
             controls=controls,
         )

@@ -9,9 +9,9 @@ import os
 import re
 import tomllib
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BeforeValidator, Field, SecretStr, ValidationError
+from pydantic import BeforeValidator, Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import (
     BaseSettings,
     InitSettingsSource,
@@ -66,6 +66,10 @@ class Settings(BaseSettings):
 
     Attributes:
         dsn: a PostgreSQL URL or connection string; never shown.
+        listen_dsn: where worker processes listen and hold their leases, past a pooler; never shown.
+        no_listen: whether worker processes only poll.
+        pooled: whether ``dsn`` leads to a pooler in transaction mode; by default it does when
+            ``listen_dsn`` or ``no_listen`` is set.
         db_schema: the schema of Baton's tables; ``schema`` in files, ``BATON_SCHEMA``.
         app: the module, and after a colon the `Registry` in it, that defines the workers.
         queues: how many jobs of each queue run at once in a worker process.
@@ -87,6 +91,9 @@ class Settings(BaseSettings):
     )
 
     dsn: SecretStr = SecretStr("")
+    listen_dsn: SecretStr = SecretStr("")
+    no_listen: bool = False
+    pooled: bool | None = None
     db_schema: Annotated[str, Field(alias="schema", validation_alias="BATON_SCHEMA")] = "baton"
     app: str | None = None
     queues: Annotated[dict[str, int], NoDecode, BeforeValidator(_queues)] = {"default": 20}
@@ -106,6 +113,26 @@ class Settings(BaseSettings):
     def conninfo(self) -> str:
         """The DSN in clear; hand it to the driver and to nobody else."""
         return self.dsn.get_secret_value()
+
+    @property
+    def behind_pooler(self) -> bool:
+        """Whether connections to the DSN may keep nothing in their session."""
+        if self.pooled is not None:
+            return self.pooled
+        return self.no_listen or bool(self.listen_dsn.get_secret_value())
+
+    @property
+    def direct_conninfo(self) -> str | None:
+        """The DSN in clear of connections that listen and hold locks; ``None``: there are none."""
+        if direct := self.listen_dsn.get_secret_value():
+            return direct
+        return None if self.no_listen or self.behind_pooler else self.conninfo
+
+    @model_validator(mode="after")
+    def _listens_or_not(self) -> Self:
+        if self.no_listen and self.listen_dsn.get_secret_value():
+            raise ValueError("listen_dsn and no_listen exclude each other")
+        return self
 
     @classmethod
     def settings_customise_sources(
@@ -176,6 +203,6 @@ def _sentence(error: ValidationError) -> str:
     name = str(problem["loc"][0]).removeprefix("BATON_").lower() if problem["loc"] else "settings"
     message = problem["msg"].removeprefix("Value error, ")
     message = message[:1].lower() + message[1:]
-    if name == "dsn" or problem["type"] == "value_error":
+    if name in {"dsn", "listen_dsn"} or problem["type"] == "value_error":
         return f"{name}: {message}"
     return f"{name}: {message}, not {problem['input']!r}"

@@ -13,6 +13,23 @@ Dsn = Annotated[
         help="PostgreSQL URL. [DATABASE_URL, then libpq's PG* variables]",
     ),
 ]
+ListenDsn = Annotated[
+    str | None,
+    typer.Option(
+        "--listen-dsn",
+        envvar="BATON_LISTEN_DSN",
+        show_envvar=True,
+        help="Where to listen and to hold the lease, when --dsn leads to a pooler. [--dsn]",
+    ),
+]
+NoListen = Annotated[
+    bool,
+    typer.Option(
+        "--no-listen",
+        envvar="BATON_NO_LISTEN",
+        help="Only poll, and keep nothing in a session: for poolers in transaction mode.",
+    ),
+]
 Schema = Annotated[
     str | None,
     typer.Option("--schema", envvar="BATON_SCHEMA", help="Schema of Baton's tables. [baton]"),

@@ -27,5 +27,9 @@ def psql(
         raise ConfigurationError(
             "there is no psql; install PostgreSQL's client, or run: pip install 'baton[embedded]'"
         )
-    environment = psql_environment(settings.conninfo, settings.db_schema)
+    environment = psql_environment(
+        settings.direct_conninfo or settings.conninfo,
+        settings.db_schema,
+        pooled=settings.direct_conninfo is None,
+    )
     os.execve(program, [str(program), *(arguments or ())], {**os.environ, **environment})

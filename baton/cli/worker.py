@@ -10,7 +10,7 @@ import anyio
 import typer
 
 from baton import logs
-from baton.cli.options import App, Dsn, Schema
+from baton.cli.options import App, Dsn, ListenDsn, NoListen, Schema
 from baton.loading import load_registry
 from baton.node import Node
 from baton.settings import load
@@ -33,6 +33,8 @@ def worker(
     app: App = None,
     dsn: Dsn = None,
     schema: Schema = None,
+    listen_dsn: ListenDsn = None,
+    no_listen: NoListen = False,
     node: Annotated[
         str | None,
         typer.Option(envvar="BATON_NODE", help="Name of this process. [host and process id]"),
@@ -85,6 +87,8 @@ def worker(
         app=app,
         dsn=dsn,
         schema=schema,
+        listen_dsn=listen_dsn,
+        no_listen=no_listen or None,
         node=node,
         poll_interval=poll_interval,
         grace=grace,

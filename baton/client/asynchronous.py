@@ -62,6 +62,7 @@ class Client(Operations):
             settings.db_schema,
             timeout=settings.statement_timeout,
             size=settings.pool_size,
+            pooled=settings.behind_pooler,
         )
         self.crons = Crons(self._database, registry, limit=self._limit)
         self.queues = Queues(self._database)

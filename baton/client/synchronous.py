@@ -41,6 +41,7 @@ class SyncClient(SyncOperations):
             settings.db_schema,
             timeout=settings.statement_timeout,
             size=settings.pool_size,
+            pooled=settings.behind_pooler,
         )
         self.crons = SyncCrons(self._database, registry, limit=self._limit)
         self.queues = SyncQueues(self._database)

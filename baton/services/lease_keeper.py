@@ -40,6 +40,7 @@ class LeaseKeeper:
         ttl: seconds for which a renewal holds.
         timeout: seconds that a statement may take.
         on_lost: called on the event loop when the jobs in hand are not this process's any more.
+        pooled: whether a pooler in transaction mode stands between.
     """
 
     def __init__(
@@ -52,6 +53,7 @@ class LeaseKeeper:
         ttl: float,
         timeout: float,
         on_lost: Callable[[], None],
+        pooled: bool = False,
     ) -> None:
         self._dsn = dsn
         self._schema = schema
@@ -60,6 +62,7 @@ class LeaseKeeper:
         self._ttl = ttl
         self._timeout = min(timeout, ttl / 3)
         self._on_lost = on_lost
+        self._pooled = pooled
         self._stop = threading.Event()
         self._declared_dead = threading.Event()  # the thread found the row gone
         self._given_up = threading.Event()  # the event loop has abandoned the jobs
@@ -153,7 +156,11 @@ class LeaseKeeper:
     def _connected(self) -> LeaseConnection:
         if self._conn is None:
             self._conn = LeaseConnection(
-                self._dsn, self._schema, ttl=self._ttl, timeout=self._timeout
+                self._dsn,
+                self._schema,
+                ttl=self._ttl,
+                timeout=self._timeout,
+                pooled=self._pooled,
             )
         return self._conn
 

@@ -45,15 +45,23 @@ class CycleConnection:
         schema: the schema.
         timeout: seconds that a cycle may take.
         max_result_bytes: the largest result of a step.
+        pooled: whether a pooler in transaction mode stands between.
     """
 
     def __init__(
-        self, dsn: str, schema: str, *, timeout: float, max_result_bytes: int = MAX_RESULT_BYTES
+        self,
+        dsn: str,
+        schema: str,
+        *,
+        timeout: float,
+        max_result_bytes: int = MAX_RESULT_BYTES,
+        pooled: bool = False,
     ) -> None:
         self._max_result_bytes = max_result_bytes
         self._dsn = dsn
         self._schema = schema
         self._timeout = timeout
+        self._pooled = pooled
         self._conn: AsyncConnection[door.Row] | None = None
 
     async def connect(self) -> None:
@@ -64,7 +72,11 @@ class CycleConnection:
         """
         await self.close()
         self._conn = await door.connect(
-            self._dsn, self._schema, timeout=self._timeout, name="baton worker"
+            self._dsn,
+            self._schema,
+            timeout=self._timeout,
+            name="baton worker",
+            pooled=self._pooled,
         )
 
     async def close(self) -> None:

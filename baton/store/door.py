@@ -2,8 +2,8 @@
 
 Two hazards are kept out here. anyio delivers a cancellation again and again, also while psycopg
 cleans up after the first, and so breaks the connection: statements run in a shielded scope, and
-``statement_timeout`` bounds them instead. And a half-open connection holds its rows until TCP gives
-up: ``tcp_user_timeout`` is set on both ends.
+``statement_timeout`` bounds them instead, or `pooled` where a pooler forbids to set that. And a
+half-open connection holds its rows until TCP gives up: ``tcp_user_timeout`` is set on both ends.
 """
 
 import os
@@ -29,6 +29,12 @@ from baton.errors import (
     StatementConflict,
 )
 from baton.store import sql
+from baton.store.pooled import (
+    PooledAsyncConnection,
+    PooledConnection,
+    limited,
+    limited_sync,
+)
 
 Row = tuple[Any, ...]
 
@@ -59,23 +65,25 @@ def conninfo(dsn: str, *, application_name: str = "baton") -> str:
     return make_conninfo(**{**_DEFAULTS, "application_name": application_name, **given})
 
 
-def psql_environment(dsn: str, schema: str) -> dict[str, str]:
+def psql_environment(dsn: str, schema: str, *, pooled: bool = False) -> dict[str, str]:
     """Return the environment in which psql, or any libpq program, opens the same schema.
 
-    Everything goes through variables, so that no password stands on a command line.
+    Everything goes through variables, so that no password stands on a command line. A pooler in
+    transaction mode keeps no search path, and PgBouncer refuses who asks for one.
 
     Raises:
         ConfigurationError: the DSN can't be read.
     """
     given = _parsed(dsn)
-    before = given.pop("options", os.environ.get("PGOPTIONS", ""))
-    search_path = f"-c search_path={sql.check_schema(schema)},public"
+    options = given.pop("options", os.environ.get("PGOPTIONS", ""))
+    if not pooled:
+        options += f" -c search_path={sql.check_schema(schema)},public"
     variables = {
         option.envvar.decode(): str(given[keyword])
         for option in Conninfo.get_defaults()
         if option.envvar is not None and (keyword := option.keyword.decode()) in given
     }
-    return {**variables, "PGOPTIONS": f"{before} {search_path}".strip()}
+    return {**variables, "PGOPTIONS": options.strip()}
 
 
 def _parsed(dsn: str) -> dict[str, Any]:
@@ -121,7 +129,7 @@ def first_line(error: BaseException) -> str:
     return lines[0] if lines else type(error).__qualname__
 
 
-def session_settings(conn: AsyncConnection[Any] | Connection[Any], timeout: float) -> str:
+def _session_settings(conn: AsyncConnection[Any] | Connection[Any], timeout: float) -> str:
     """Return the statement that sets a session up: its time limits, and the server's end of TCP."""
     settings = {"statement_timeout": f"{timeout * 1000:.0f}"}
     if not conn.info.host.startswith("/"):
@@ -156,7 +164,7 @@ async def run(
         DatabaseError: one of its kinds.
     """
     with CancelScope(shield=True), translated(schema):
-        async with _AsyncCursor(conn, row_factory=tuple_row) as cursor:
+        async with limited(conn), _AsyncCursor(conn, row_factory=tuple_row) as cursor:
             await cursor.execute(sql.query(name, schema).encode(), params)
             found = await cursor.fetchall() if cursor.description else []
     return found
@@ -166,12 +174,18 @@ def run_sync(
     conn: Connection[Any], schema: str, name: str, params: Mapping[str, Any] | None = None
 ) -> list[Row]:
     """Do what `run` does, on a synchronous connection."""
-    with translated(schema), _Cursor(conn, row_factory=tuple_row) as cursor:
+    with (
+        translated(schema),
+        limited_sync(conn),
+        _Cursor(conn, row_factory=tuple_row) as cursor,
+    ):
         cursor.execute(sql.query(name, schema).encode(), params)
         return cursor.fetchall() if cursor.description else []
 
 
-async def connect(dsn: str, schema: str, *, timeout: float, name: str) -> AsyncConnection[Row]:
+async def connect(
+    dsn: str, schema: str, *, timeout: float, name: str, pooled: bool = False
+) -> AsyncConnection[Row]:
     """Open a connection outside any pool, in autocommit mode.
 
     Args:
@@ -179,16 +193,54 @@ async def connect(dsn: str, schema: str, *, timeout: float, name: str) -> AsyncC
         schema: for messages.
         timeout: seconds that a statement may take.
         name: what pg_stat_activity shows.
+        pooled: whether a pooler in transaction mode stands between.
 
     Raises:
         DatabaseUnavailable: there is no server, or it refuses.
     """
+    kind = PooledAsyncConnection if pooled else AsyncConnection[Row]
     with CancelScope(shield=True), translated(schema):
-        conn = await AsyncConnection.connect(
-            conninfo(dsn, application_name=name), autocommit=True, row_factory=tuple_row
+        conn = await kind.connect(
+            conninfo(dsn, application_name=name),
+            autocommit=True,
+            row_factory=tuple_row,
+            prepare_threshold=prepare_threshold(pooled=pooled),
         )
-        await conn.execute(session_settings(conn, timeout).encode())
+        if isinstance(conn, PooledAsyncConnection):
+            conn.time_limit = timeout
+        else:
+            await conn.execute(_session_settings(conn, timeout).encode())
     return conn
+
+
+def connect_sync(
+    dsn: str, schema: str, *, timeout: float, name: str, pooled: bool = False, **options: Any
+) -> Connection[Row]:
+    """Do what `connect` does, synchronously; ``options`` are more parameters for libpq."""
+    kind = PooledConnection if pooled else Connection[Row]
+    with translated(schema):
+        conn = kind.connect(
+            conninfo(dsn, application_name=name),
+            autocommit=True,
+            row_factory=tuple_row,
+            prepare_threshold=prepare_threshold(pooled=pooled),
+            **options,
+        )
+        set_up(conn, timeout)
+    return conn
+
+
+def set_up(conn: Connection[Row], timeout: float) -> None:
+    """Bound the statements of a new synchronous connection."""
+    if isinstance(conn, PooledConnection):
+        conn.time_limit = timeout
+    else:
+        conn.execute(_session_settings(conn, timeout).encode())
+
+
+def prepare_threshold(*, pooled: bool) -> int | None:
+    """Return after how many times psycopg prepares a statement; behind a pooler it never may."""
+    return None if pooled else 5
 
 
 def columns(rows: Sequence[Sequence[Any]], count: int) -> list[list[Any]]:

@@ -6,8 +6,6 @@ not make its process look dead. The same connection holds the advisory lock that
 
 from collections.abc import Mapping
 
-from psycopg import Connection
-
 from baton import documents
 from baton.store import door, sql
 
@@ -20,29 +18,36 @@ class LeaseConnection:
         schema: the schema.
         ttl: seconds for which a renewal holds.
         timeout: seconds that a statement may take.
+        pooled: whether a pooler in transaction mode stands between. No session then is this
+            process's alone, so none can hold the advisory lock, and only the end of the lease
+            tells that the process died.
 
     Raises:
         DatabaseUnavailable: there is no server, or it refuses.
     """
 
-    def __init__(self, dsn: str, schema: str, *, ttl: float, timeout: float) -> None:
+    def __init__(
+        self, dsn: str, schema: str, *, ttl: float, timeout: float, pooled: bool = False
+    ) -> None:
         self._schema = sql.check_schema(schema)
         self._ttl = ttl
+        self._guards = not pooled
         self._guarded = False
-        with door.translated(schema):
-            self._conn = Connection[door.Row].connect(
-                door.conninfo(dsn, application_name="baton lease"),
-                autocommit=True,
-                connect_timeout=max(2, int(timeout)),
-            )
-            self._conn.execute(door.session_settings(self._conn, timeout).encode())
+        self._conn = door.connect_sync(
+            dsn,
+            schema,
+            timeout=timeout,
+            name="baton lease",
+            pooled=pooled,
+            connect_timeout=max(2, int(timeout)),
+        )
 
     def acquire(self, node: str, queues: Mapping[str, int]) -> int:
-        """Take a new lease, guarded by an advisory lock of this connection; return its id."""
+        """Take a new lease, guarded by an advisory lock if it can be; return its id."""
         params = {
             "node": node,
             "queues": documents.encode(dict(queues)),
-            "guarded": True,
+            "guarded": self._guards,
             "ttl": self._ttl,
         }
         [(lease,)] = door.run_sync(self._conn, self._schema, "lease_acquire", params)
@@ -50,6 +55,8 @@ class LeaseConnection:
         return int(lease)
 
     def _guard(self, lease: int) -> None:
+        if not self._guards:
+            return
         [(self._guarded,)] = door.run_sync(
             self._conn, self._schema, "lease_guard", {"lease": lease}
         )

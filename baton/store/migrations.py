@@ -17,9 +17,9 @@ last migration and in its transaction. ``create or replace`` gives the rules for
 
 A migration can't call a routine: in an empty database there are none yet.
 
-Everything happens under one advisory lock per schema, which the session holds: of two processes
-that migrate at once, the second waits and finds nothing to do. So the connection must lead to the
-server itself, or to a pooler in session mode.
+Every transaction takes one advisory lock per schema, and then looks what there is to do: of two
+processes that migrate at once, the second waits and finds nothing left. Nothing is kept in the
+session, so the connection may lead through a pooler in transaction mode.
 """
 
 from collections.abc import Iterator, Mapping
@@ -28,7 +28,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import psycopg
-from psycopg import Connection
+from psycopg import Connection, IsolationLevel
 
 from baton.errors import (
     ConfigurationError,
@@ -117,23 +117,14 @@ def migrate(dsn: str, *, schema: str = "baton", to: int | None = None) -> list[s
         DatabaseError: the database refused or is away. Migrations before the one that failed stay.
     """
     target = _target(to)
+    names: list[str] = []
     with _connected(dsn, schema) as conn:
-        _lock(conn, schema)
-        facts = _facts(conn, schema)
-        applied = _applied(conn, schema, facts)
-        if (newest := shipped.newest(applied)) > target:
-            raise ConfigurationError(
-                f"schema {schema!r} is at migration {newest}, beyond {target}; to go back, run: "
-                f"baton migrate --down --to {target}"
-            )
-        transactions = shipped.missing(applied, target)
-        for changes in transactions:
-            with conn.transaction():
-                if not facts.migrated and changes is transactions[0]:
-                    _begin_bookkeeping(conn, schema, present=facts.present)
-                for change in changes:
-                    _apply(conn, schema, change)
-        return [change.name for changes in transactions for change in changes]
+        left = 1
+        while left > 0:
+            with _turn(conn, schema):
+                applied, left = _forward(conn, schema, target)
+            names += applied
+    return names
 
 
 def pending(dsn: str, *, schema: str = "baton", to: int | None = None) -> list[str]:
@@ -143,7 +134,7 @@ def pending(dsn: str, *, schema: str = "baton", to: int | None = None) -> list[s
         ConfigurationError, MigrationChanged, SchemaTooNew, DatabaseError: as `migrate` does.
     """
     target = _target(to)
-    with _connected(dsn, schema) as conn:
+    with _connected(dsn, schema) as conn, _transaction(conn, schema):
         applied = _applied(conn, schema, _facts(conn, schema))
         changes = shipped.missing(applied, target)
     return [change.name for transaction in changes for change in transaction]
@@ -155,7 +146,7 @@ def version(dsn: str, *, schema: str = "baton") -> int | None:
     Raises:
         DatabaseError: the database refused or is away.
     """
-    with _connected(dsn, schema) as conn:
+    with _connected(dsn, schema) as conn, _transaction(conn, schema):
         [(found,)] = door.run_sync(conn, schema, "schema_version")
     return None if found is None else int(found)
 
@@ -167,7 +158,7 @@ def losses(dsn: str, *, schema: str = "baton", to: int = 0) -> Losses:
         ConfigurationError, MigrationChanged, SchemaTooNew, DatabaseError: as `down` does.
     """
     target = _target(to)
-    with _connected(dsn, schema) as conn:
+    with _connected(dsn, schema) as conn, _transaction(conn, schema):
         steps = _undone(_applied(conn, schema, _facts(conn, schema)), target)
         if target > 0 or not steps:
             return Losses([step.name for step in steps])
@@ -186,21 +177,21 @@ def down(dsn: str, *, schema: str = "baton", to: int = 0) -> Undone:
         MigrationChanged, SchemaTooNew, DatabaseError: as `migrate` does.
     """
     target = _target(to)
+    names: list[str] = []
+    notice = None
     with _connected(dsn, schema) as conn:
-        _lock(conn, schema)
-        facts = _facts(conn, schema)
-        steps = _undone(_applied(conn, schema, facts), target)
-        for step in steps:
-            with conn.transaction():
-                if step is steps[0]:
-                    _drop_routines(conn, schema)
-                _execute(conn, schema, f"taking back {step.name}", step.undo)
-                door.run_sync(conn, schema, "migration_forget", {"name": step.name})
-        notice = None
-        if target == 0 and facts.migrated:
-            with conn.transaction():
-                notice = _end_bookkeeping(conn, schema)
-    return Undone([step.name for step in steps], notice)
+        left = 1
+        while left > 0:
+            with _turn(conn, schema):
+                facts = _facts(conn, schema)
+                steps = _undone(_applied(conn, schema, facts), target)
+                left = len(steps) - 1
+                if steps:
+                    _take_back(conn, schema, steps[0])
+                if left <= 0 and target == 0 and facts.migrated:
+                    notice = _end_bookkeeping(conn, schema)
+            names += [step.name for step in steps[:1]]
+    return Undone(names, notice)
 
 
 def script(*, schema: str = "baton", to: int | None = None) -> str:
@@ -251,18 +242,58 @@ def _undone(applied: Mapping[str, str], target: int) -> list[Migration]:
 def _connected(dsn: str, schema: str) -> Iterator[Connection[Any]]:
     sql.check_schema(schema)
     info = door.conninfo(dsn, application_name="baton migrate")
-    with door.translated(schema), Connection.connect(info, autocommit=True) as conn:
+    with (
+        door.translated(schema),
+        Connection.connect(info, autocommit=True, prepare_threshold=None) as conn,
+    ):
         if conn.info.server_version < OLDEST_SERVER * 10_000:
             raise DatabaseError(
                 f"the server is PostgreSQL {conn.info.server_version // 10_000} and Baton needs "
                 f"{OLDEST_SERVER} or newer"
             )
-        door.run_sync(conn, schema, "migrations_session")
+        # or the look after the wait for the lock would see what was before it
+        conn.isolation_level = IsolationLevel.READ_COMMITTED
         yield conn
 
 
-def _lock(conn: Connection[Any], schema: str) -> None:
-    door.run_sync(conn, schema, "migrations_lock")  # the end of the connection unlocks
+@contextmanager
+def _transaction(conn: Connection[Any], schema: str) -> Iterator[None]:
+    with conn.transaction():
+        door.run_sync(conn, schema, "migrations_session")
+        yield
+
+
+@contextmanager
+def _turn(conn: Connection[Any], schema: str) -> Iterator[None]:
+    """Begin a transaction in which nobody else migrates; what was read before may have changed."""
+    with _transaction(conn, schema):
+        door.run_sync(conn, schema, "migrations_lock")
+        yield
+
+
+def _forward(conn: Connection[Any], schema: str, target: int) -> tuple[list[str], int]:
+    """Apply what comes next; return the names, and how many transactions are left."""
+    facts = _facts(conn, schema)
+    applied = _applied(conn, schema, facts)
+    if (newest := shipped.newest(applied)) > target:
+        raise ConfigurationError(
+            f"schema {schema!r} is at migration {newest}, beyond {target}; to go back, run: "
+            f"baton migrate --down --to {target}"
+        )
+    transactions = shipped.missing(applied, target)
+    if not transactions:
+        return [], 0
+    if not facts.migrated:
+        _begin_bookkeeping(conn, schema, present=facts.present)
+    for change in transactions[0]:
+        _apply(conn, schema, change)
+    return [change.name for change in transactions[0]], len(transactions) - 1
+
+
+def _take_back(conn: Connection[Any], schema: str, step: Migration) -> None:
+    _drop_routines(conn, schema)
+    _execute(conn, schema, f"taking back {step.name}", step.undo)
+    door.run_sync(conn, schema, "migration_forget", {"name": step.name})
 
 
 def _facts(conn: Connection[Any], schema: str) -> _Facts:

@@ -21,6 +21,7 @@ from psycopg_pool import ConnectionPool
 from baton.errors import DatabaseUnavailable
 from baton.store import door, migrations, sql
 from baton.store.door import Row
+from baton.store.pooled import PooledConnection
 
 
 class Database:
@@ -32,12 +33,21 @@ class Database:
         timeout: seconds that a statement may take, and that a free connection is waited for.
         size: connections at most.
         name: what pg_stat_activity shows.
+        pooled: whether a pooler in transaction mode stands between.
     """
 
     def __init__(
-        self, dsn: str, schema: str, *, timeout: float = 30.0, size: int = 10, name: str = "baton"
+        self,
+        dsn: str,
+        schema: str,
+        *,
+        timeout: float = 30.0,
+        size: int = 10,
+        name: str = "baton",
+        pooled: bool = False,
     ) -> None:
         self.dsn = dsn
+        self._pooled = pooled
         self.schema = sql.check_schema(schema)
         self._timeout = timeout
         self._name = name
@@ -127,7 +137,9 @@ class Database:
             return await door.run(conn, self.schema, name, params)
 
     async def _connect(self) -> AsyncConnection[Row]:
-        return await door.connect(self.dsn, self.schema, timeout=self._timeout, name=self._name)
+        return await door.connect(
+            self.dsn, self.schema, timeout=self._timeout, name=self._name, pooled=self._pooled
+        )
 
     async def _take(self) -> AsyncConnection[Row]:
         while self._idle:
@@ -161,8 +173,16 @@ class SyncDatabase:
     """Connections for programs without an event loop; it takes the arguments of `Database`."""
 
     def __init__(
-        self, dsn: str, schema: str, *, timeout: float = 30.0, size: int = 10, name: str = "baton"
+        self,
+        dsn: str,
+        schema: str,
+        *,
+        timeout: float = 30.0,
+        size: int = 10,
+        name: str = "baton",
+        pooled: bool = False,
     ) -> None:
+        self._pooled = pooled
         self.schema = sql.check_schema(schema)
         self._conninfo = door.conninfo(dsn, application_name=name)
         self._timeout = timeout
@@ -207,12 +227,19 @@ class SyncDatabase:
                 # the pool retries in silence; one plain connection says at once what is wrong
                 with (
                     door.translated(self.schema),
-                    Connection.connect(self._conninfo, autocommit=True) as conn,
+                    Connection.connect(
+                        self._conninfo, autocommit=True, prepare_threshold=None
+                    ) as conn,
                 ):
                     self.check(conn)
                 self._pool = ConnectionPool(
                     self._conninfo,
-                    kwargs={"autocommit": True, "row_factory": tuple_row},
+                    connection_class=PooledConnection if self._pooled else Connection[Row],
+                    kwargs={
+                        "autocommit": True,
+                        "row_factory": tuple_row,
+                        "prepare_threshold": door.prepare_threshold(pooled=self._pooled),
+                    },
                     min_size=1,
                     max_size=self._size,
                     configure=self._configure,
@@ -222,4 +249,4 @@ class SyncDatabase:
             return self._pool
 
     def _configure(self, conn: Connection[Row]) -> None:
-        conn.execute(door.session_settings(conn, self._timeout).encode())
+        door.set_up(conn, self._timeout)

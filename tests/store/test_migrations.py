@@ -131,7 +131,7 @@ def test_a_run_waits_for_the_one_that_holds_the_lock(empty_database: str) -> Non
       where datname = current_database() and wait_event = 'advisory'
     """
     with ThreadPoolExecutor(1) as threads:
-        with psycopg.connect(empty_database, autocommit=True) as conn:
+        with psycopg.connect(empty_database) as conn:
             conn.execute(lock.encode())
             running = threads.submit(migrate, empty_database)
             while ask(empty_database, waiting) != [(1,)]:
