@@ -72,7 +72,7 @@ def program() -> str:
 def pgbouncer(server_dsn: str) -> Iterator[PgBouncer]:
     """Run one; it refuses to run as root, and so runs as nobody for root."""
     command = [program(), "pgbouncer.ini"]
-    directory = Path(tempfile.mkdtemp(prefix="baton-pgbouncer-", dir="/tmp"))  # noqa: S108
+    directory = Path(tempfile.mkdtemp(prefix="baton-pgbouncer-", dir="/tmp"))
     running: dict[str, Any] = {}
     if os.geteuid() == 0:
         nobody = pwd.getpwnam("nobody")

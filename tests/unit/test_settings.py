@@ -211,6 +211,35 @@ def test_the_password_is_never_shown(folder: Path) -> None:
     assert "secret" not in refused()
 
 
+@pytest.mark.parametrize(
+    ("given", "pooled", "direct"),
+    [
+        ({}, False, "postgresql://a"),
+        ({"listen_dsn": "postgresql://b"}, True, "postgresql://b"),
+        ({"no_listen": True}, True, None),
+        ({"pooled": True}, True, None),
+        ({"no_listen": True, "pooled": False}, False, None),
+        ({"listen_dsn": "postgresql://b", "pooled": False}, False, "postgresql://b"),
+    ],
+)
+def test_a_pooler_is_told_by_what_goes_past_it(
+    given: dict[str, Any], pooled: bool, direct: str | None
+) -> None:
+    settings = load(dsn="postgresql://a", **given)
+    assert (settings.behind_pooler, settings.direct_conninfo) == (pooled, direct)
+
+
+def test_listening_somewhere_and_not_listening_exclude_each_other(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("BATON_NO_LISTEN", "1")
+    dsn = "postgresql://user:secret@host/database"
+    assert refused(listen_dsn=dsn).endswith("listen_dsn and no_listen exclude each other")
+    assert "secret" not in repr(load())
+    monkeypatch.delenv("BATON_NO_LISTEN")
+    assert "secret" not in repr(load(listen_dsn=dsn))
+
+
 def test_settings_need_no_driver() -> None:
     script = """
 import sys, types
