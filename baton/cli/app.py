@@ -59,6 +59,19 @@ COMMANDS: Mapping[str, Command | Group] = {
             "delete": Command("baton.cli.job_actions:delete", "Delete jobs that don't run."),
         },
     ),
+    "queue": Group(
+        "Look at queues, pause, scale and limit them.",
+        {
+            "list": Command("baton.cli.queue:list_", "List queues and how they stand."),
+            "check": Command("baton.cli.queue:check", "Show which processes serve a queue."),
+            "pause": Command("baton.cli.queue:pause", "Start nothing of a queue."),
+            "resume": Command("baton.cli.queue:resume", "Start jobs of a paused queue again."),
+            "scale": Command("baton.cli.queue:scale", "Run more or fewer jobs at once."),
+            "stop": Command("baton.cli.queue:stop", "Serve a queue no longer."),
+            "start": Command("baton.cli.queue:start", "Serve a queue where it is not served."),
+            "limit": Command("baton.cli.queue:limit", "Limit a queue in all processes together."),
+        },
+    ),
     "psql": Command(
         "baton.cli.psql:psql", "Open psql with Baton's tables in reach.", passes_options_on=True
     ),
