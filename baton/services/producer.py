@@ -16,7 +16,7 @@ from anyio.abc import TaskStatus
 
 from baton.errors import DatabaseError, InvalidData, StatementConflict
 from baton.jobs import Job
-from baton.outcomes import Ack, Failure, settle
+from baton.outcomes import Ack, Failure, GiveBack, settle
 from baton.services.executor import Executor
 from baton.services.lease_keeper import LeaseKeeper
 from baton.states import State
@@ -196,6 +196,9 @@ class Producer:
                 self._hold(pending, cycle.held)
             # claims under a lease that was given up meanwhile are rescued with it
             for job in cycle.jobs if self._lease.is_current(lease) else ():
+                if self._draining:  # since the cycle was sent: nothing starts any more
+                    self._acks.append((job, settle(job, GiveBack())))
+                    continue
                 self._running[job.queue] += 1
                 self._submit(job)
         delays = [ack.delay for ack in acks if ack.state in DELAYED and ack.id in cycle.accepted]

@@ -190,6 +190,14 @@ def test_the_guide_to_operations_does_what_it_says(place: Path, database: str) -
         conn.execute(sql.text.encode())
 
 
+def test_the_guide_to_queues_does_what_it_says(place: Path, database: str) -> None:
+    found = blocks(ROOT / "docs" / "queues.md")
+    run_python([block for block in found if block.language == "python"], {"DSN": database})
+    said = [command for block in found if block.language == "sh" for command in commands(block)]
+    outputs = [shell(command) for command in said]
+    assert "50 at once, by args.tenant" in outputs[-2]
+
+
 def test_the_configuration_guide_names_every_setting_and_its_default(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -249,15 +249,29 @@ async def test_what_was_said_outlives_restarts(database: str) -> None:
         await client.queues.scale("default", 3)
         await client.queues.start("extra", 1, node="one")
         await client.queues.pause("mail")
-        await client.insert_all([gate.job(queue=name) for name in ("default", "extra", "mail")])
-        for _ in range(2):
-            async with running(database, gate.registry, node="one", queues=["default=9", "mail=1"]):
-                expected = {"default": 3, "extra": 1, "mail": 1}
-                await until(serves(database, expected))
-                gate.let_go(1)
-        states = "select queue, state::text from baton.jobs order by queue"
-        await until(completed(database, 2))
-        assert (await rows(database, states))[-1] == ("mail", "available")
+        changes: dict[str, Any] = {"node": "one", "queues": ["default=9", "mail=1"]}
+        for count in (2, 4):
+            await client.insert_all([gate.job(queue=name) for name in ("default", "extra", "mail")])
+            async with running(database, gate.registry, **changes):
+                await until(serves(database, {"default": 3, "extra": 1, "mail": 1}))
+                gate.let_go(2)
+                await until(completed(database, count))
+        waiting = "select distinct queue from baton.jobs where state = 'available'"
+        assert await rows(database, waiting) == [("mail",)]
+
+
+async def test_47_what_a_fetch_brings_after_the_process_was_told_to_stop_is_not_started(
+    database: str,
+) -> None:
+    gate = Gate()
+    async with Client(database) as client:
+        await client.insert_all([gate.job() for _ in range(5)])
+        for _ in range(5):
+            async with running(database, gate.registry) as (node, _):
+                node.stop()
+    assert gate.running.total() == 0
+    found = await rows(database, "select distinct state::text, attempt from baton.jobs")
+    assert found == [("available", 0)]
 
 
 async def test_32_check_reports_processes_and_the_jobs_that_they_run(database: str) -> None:
