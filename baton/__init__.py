@@ -16,6 +16,7 @@ from baton.client import Client, SyncClient
 from baton.crons import Cron
 from baton.defaults import DefaultClient as _DefaultClient
 from baton.defaults import DefaultSyncClient as _DefaultSyncClient
+from baton.definitions import JobOptions
 from baton.errors import BatonError
 from baton.filters import JobFilter
 from baton.jobs import Job, NewJob, Results
@@ -25,10 +26,9 @@ from baton.states import State
 from baton.status import Node, WorkflowStatus
 from baton.telemetry import Telemetry
 from baton.unique import Unique
+from baton.worker_class import Worker
 from baton.workers import (
-    JobOptions,
     Registry,
-    Worker,
     before_insert,
     carry,
     cron,

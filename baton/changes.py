@@ -9,10 +9,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, TypedDict
 
+from baton.definitions import DURATIONS
 from baton.errors import InvalidArguments, InvalidChange
 from baton.jobs import RESERVED_META, Job, NewJob, seconds
 from baton.states import State
-from baton.workers import DURATIONS, Registry
+from baton.workers import Registry
 
 
 class JobChanges(TypedDict, total=False):

@@ -5,128 +5,33 @@ either way the registry holds a `Definition`, which is all that an executor need
 """
 
 import inspect
-import sys
-from abc import abstractmethod
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from copy import copy
-from dataclasses import dataclass, field
-from datetime import datetime, timedelta
-from pathlib import Path
-from typing import (
-    Any,
-    ClassVar,
-    Concatenate,
-    Generic,
-    Literal,
-    ParamSpec,
-    Protocol,
-    Self,
-    TypedDict,
-    TypeVar,
-    Unpack,
-    cast,
-    get_args,
-)
+from typing import Any, Concatenate, Generic, ParamSpec, Protocol, Self, TypeVar, Unpack
 
 from baton.ambient import ambient
-from baton.arguments import Arguments
 from baton.crons import CronOptions, NewCron, Schedules, entry_of, with_defaults
 from baton.crontab import CatchUp
-from baton.errors import DuplicateWorker, InvalidCron, InvalidJob, InvalidWorker, UnknownWorker
+from baton.definitions import (
+    Backoff,
+    Definition,
+    ExecutorName,
+    JobOptions,
+    Resolvable,
+    WorkerOptions,
+    define,
+    name_of,
+    split,
+)
+from baton.errors import DuplicateWorker, InvalidCron, InvalidWorker, UnknownWorker
 from baton.hooks import B, Hooks, L, M
-from baton.jobs import Job, NewJob, seconds
-from baton.unique import Unique
+from baton.jobs import Job, NewJob
 
 P = ParamSpec("P")
 R_co = TypeVar("R_co", covariant=True)
 R = TypeVar("R")
-
-
-Backoff = Callable[[Job, BaseException], float | timedelta]
-ExecutorName = Literal["auto", "process"]
-
-DURATIONS = frozenset({"schedule_in", "timeout"})
-
-
-class JobOptions(TypedDict, total=False):
-    """Options of one job, over the defaults of its worker; `NewJob` says what they mean."""
-
-    queue: str
-    priority: int
-    max_attempts: int
-    tags: Sequence[str]
-    meta: Mapping[str, Any]
-    scheduled_at: datetime
-    schedule_in: float | timedelta
-    timeout: float | timedelta
-    deadline: datetime
-    weight: int
-    unique: Unique
-
-
-class WorkerOptions(JobOptions, total=False):
-    """Options of the jobs of a worker, and when to insert one again and again.
-
-    ``cron`` is the expression, ``timezone`` and ``catch_up`` are those of `Registry.cron`, and
-    ``cron_args`` are the arguments of the jobs that it inserts.
-    """
-
-    cron: str
-    timezone: str
-    catch_up: CatchUp
-    cron_args: Mapping[str, Any]
-
-
-SCHEDULE = WorkerOptions.__annotations__.keys() - JobOptions.__annotations__.keys()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Definition:
-    """A registered worker.
-
-    Attributes:
-        name: what jobs call it.
-        arguments: checks what it is called with.
-        bind: returns what is called: the function, or ``perform`` of a new object.
-        is_async: whether calling it gives an awaitable; otherwise it runs in a thread.
-        defaults: the options of its jobs.
-        backoff: returns the delay before the next attempt, given the job and the error; ``None``
-            for the general formula.
-        executor: ``process`` runs it in a child process.
-    """
-
-    name: str
-    arguments: Arguments
-    bind: Callable[[], Callable[..., Any]] = field(repr=False)
-    is_async: bool
-    defaults: JobOptions
-    backoff: Backoff | None = None
-    executor: ExecutorName = "auto"
-
-    def new(self, options: JobOptions, args: Sequence[Any], kwargs: Mapping[str, Any]) -> NewJob:
-        """Make a job.
-
-        Raises:
-            InvalidArguments: they don't fit the signature, or are not JSON.
-            InvalidJob: an option is out of range.
-        """
-        chosen: dict[str, Any] = {**self.defaults, **options}
-        for option in DURATIONS & chosen.keys():
-            try:
-                chosen[option] = seconds(chosen[option])
-            except (TypeError, ValueError) as error:
-                raise InvalidJob(f"{option}: {error}") from None
-        bound = self.arguments.bind(*args, **kwargs)
-        return NewJob(worker=self.name, args=bound, **chosen)
-
-    @property
-    def origin(self) -> tuple[str, int]:
-        """The file and line that define it; the same twice means the same code imported twice."""
-        called = inspect.unwrap(self.bind())
-        code = getattr(called, "__func__", called).__code__
-        return str(Path(code.co_filename).resolve()), code.co_firstlineno
 
 
 class Registry(Hooks, Schedules):
@@ -270,6 +175,10 @@ class WorkerFunction(Generic[P, R_co]):
         other._options = {**self._options, **options}  # noqa: SLF001
         return other
 
+    def resolved(self) -> tuple[Definition, JobOptions]:
+        """Return what is known of the worker, and the options of `with_options`."""
+        return self._definition, self._options
+
     def new(self, *args: P.args, **kwargs: P.kwargs) -> NewJob:
         """Make a job with these arguments.
 
@@ -291,6 +200,23 @@ class WorkerFunction(Generic[P, R_co]):
     def insert_sync(self, *args: P.args, **kwargs: P.kwargs) -> Job:
         """Do what `insert` does, for programs without an event loop."""
         return ambient.sync_client.insert(self.new(*args, **kwargs))
+
+
+WorkerName = str | Resolvable
+
+
+def resolve(worker: WorkerName, registry: Registry) -> tuple[Definition, JobOptions]:
+    """Return the definition of a worker, and the options that `with_options` gave it.
+
+    Raises:
+        UnknownWorker: it is a name that the registry does not know.
+        InvalidWorker: it is no worker.
+    """
+    if isinstance(worker, str):
+        return registry.find(worker), {}
+    if not hasattr(worker, "resolved"):
+        raise InvalidWorker(f"{worker!r} is neither a worker nor the name of one")
+    return worker.resolved()
 
 
 class Decorator(Protocol):
@@ -397,170 +323,15 @@ def carry(variable: ContextVar[Any], name: str | None = None) -> None:
 def _decorator(
     registry: Registry, name: str | None, given: WorkerOptions, **options: Any
 ) -> Decorator:
-    defaults, schedule = _split(given)
+    defaults, schedule = split(given)
 
     def decorate(function: Any) -> Any:
         if not callable(function) or inspect.isclass(function):
             raise InvalidWorker(f"@worker() takes a function, not {function!r}; subclass Worker")
-        definition = _define(
-            name or _name_of(function), function, defaults, lambda: function, **options
+        definition = define(
+            name or name_of(function), function, defaults, lambda: function, **options
         )
         registry.add_scheduled(definition, schedule)
         return WorkerFunction(function, definition, {})
 
     return decorate
-
-
-class Worker:
-    """The class form of a worker, for those that need more than a function.
-
-    Subclasses define ``perform(self, job, …)``, async or not; its parameters after ``job`` are the
-    arguments. Options are class arguments: ``class Send(Worker, queue="mail", max_attempts=3)``.
-    Each job gets a new object. A method ``backoff(self, job, error)`` returns the delay before the
-    next attempt.
-    """
-
-    _definition: ClassVar[Definition]
-    _defaults: ClassVar[JobOptions] = {}
-    _executor: ClassVar[ExecutorName] = "auto"
-
-    def __init_subclass__(
-        cls,
-        *,
-        name: str | None = None,
-        abstract: bool = False,
-        executor: ExecutorName | None = None,
-        **given: Unpack[WorkerOptions],
-    ) -> None:
-        """Register the subclass, unless it is ``abstract`` or defines no ``perform``."""
-        super().__init_subclass__()
-        defaults, schedule = _split(given)  # a schedule is not inherited
-        cls._defaults = {**cls._defaults, **defaults}
-        cls._executor = executor or cls._executor
-        if abstract or cls.perform is Worker.perform:
-            return
-        cls._definition = _define(
-            name or _name_of(cls),
-            cls.perform,
-            cls._defaults,
-            lambda: cls().perform,
-            skip=1,
-            backoff=cls._backoff if hasattr(cls, "backoff") else None,
-            executor=cls._executor,
-        )
-        _current.get().add_scheduled(cls._definition, schedule)
-
-    @abstractmethod
-    def perform(self, job: Job, /, *args: Any, **kwargs: Any) -> Any:
-        """Perform the job; what may be returned is the same as for functions."""
-        raise NotImplementedError
-
-    @classmethod
-    def new(cls, **args: Any) -> NewJob:
-        """Make a job with these arguments.
-
-        Raises:
-            InvalidArguments: they don't fit ``perform``, or are not JSON.
-            InvalidJob: an option is out of range.
-        """
-        return cls._defined().new({}, (), args)
-
-    @classmethod
-    async def insert(cls, **args: Any) -> Job:
-        """Make a job with these arguments and insert it with the default client."""
-        return await ambient.client.insert(cls.new(**args))
-
-    @classmethod
-    def insert_sync(cls, **args: Any) -> Job:
-        """Do what `insert` does, for programs without an event loop."""
-        return ambient.sync_client.insert(cls.new(**args))
-
-    @classmethod
-    def with_options(cls, **options: Unpack[JobOptions]) -> "WorkerFunction[..., Any]":
-        """Return a maker of this worker's jobs with other options: queue, schedule_in and so on."""
-        return WorkerFunction(cls._perform_new, cls._defined(), options)
-
-    @classmethod
-    def _perform_new(cls, job: Job, /, *args: Any, **kwargs: Any) -> Any:
-        return cls().perform(job, *args, **kwargs)
-
-    @classmethod
-    def _backoff(cls, job: Job, error: BaseException) -> float | timedelta:
-        made: Any = cls()
-        delay: float | timedelta = made.backoff(job, error)
-        return delay
-
-    @classmethod
-    def _defined(cls) -> Definition:
-        if "_definition" not in cls.__dict__:
-            raise InvalidWorker(f"{cls.__qualname__} defines no perform(self, job)")
-        return cls._definition
-
-
-WorkerName = str | WorkerFunction[..., Any] | type[Worker]
-
-
-def resolve(worker: Any, registry: Registry) -> tuple[Definition, Mapping[str, Any]]:
-    """Return the definition of a worker, and the options that `with_options` gave it.
-
-    Raises:
-        UnknownWorker: it is a name that the registry does not know.
-        InvalidWorker: it is no worker.
-    """
-    if isinstance(worker, str):
-        return registry.find(worker), {}
-    if isinstance(worker, WorkerFunction):
-        return worker._definition, worker._options  # noqa: SLF001
-    if inspect.isclass(worker) and issubclass(worker, Worker):
-        return worker._defined(), {}  # noqa: SLF001
-    raise InvalidWorker(f"{worker!r} is neither a worker nor the name of one")
-
-
-def _split(given: WorkerOptions) -> tuple[JobOptions, dict[str, Any]]:
-    """Divide options into those of the jobs and those of the schedule."""
-    schedule: dict[str, Any] = {key: value for key, value in given.items() if key in SCHEDULE}
-    defaults = {key: value for key, value in given.items() if key not in SCHEDULE}
-    return cast("JobOptions", defaults), schedule
-
-
-def _define(
-    name: str,
-    function: Callable[..., Any],
-    defaults: JobOptions,
-    bind: Callable[[], Callable[..., Any]],
-    *,
-    skip: int = 0,
-    backoff: Backoff | None = None,
-    executor: ExecutorName = "auto",
-) -> Definition:
-    if executor not in get_args(ExecutorName):
-        raise InvalidWorker(f"{name}: executor must be auto or process, not {executor!r}")
-    if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
-        raise InvalidWorker(f"{name} is a generator; a worker returns one value")
-    try:
-        definition = Definition(
-            name=name,
-            arguments=Arguments(name, function, skip=skip),
-            bind=bind,
-            is_async=inspect.iscoroutinefunction(function),
-            defaults=defaults,
-            backoff=backoff,
-            executor=executor,
-        )
-        # an option that is out of range is an error where the worker is defined
-        NewJob(worker=name, **{k: v for k, v in defaults.items() if k not in DURATIONS})  # type: ignore[arg-type]
-    except InvalidJob as error:
-        raise InvalidWorker(f"{name}: {error}") from None
-    except TypeError as error:
-        raise InvalidWorker(f"{name}: unknown option: {error}") from None
-    return definition
-
-
-def _name_of(defined: Callable[..., Any]) -> str:
-    # a script calls itself __main__; worker processes import it by its own name
-    module = defined.__module__
-    if module == "__main__":
-        main = sys.modules["__main__"]
-        spec = getattr(main, "__spec__", None)
-        module = spec.name if spec else Path(getattr(main, "__file__", "__main__")).stem
-    return f"{module}.{defined.__qualname__}"

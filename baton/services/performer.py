@@ -18,6 +18,7 @@ from anyio import (
     get_cancelled_exc_class,
 )
 
+from baton.definitions import Definition
 from baton.errors import AttemptTimeout, BatonError, MissingResource
 from baton.jobs import Job, seconds
 from baton.outcomes import (
@@ -33,7 +34,7 @@ from baton.outcomes import (
 )
 from baton.services.contexts import InContext
 from baton.services.processes import Processes
-from baton.workers import Definition, Registry
+from baton.workers import Registry
 
 log = structlog.get_logger("baton.job")
 

@@ -17,7 +17,8 @@ from baton.lifespans import opened
 from baton.outcomes import Ack
 from baton.services.executor import Executor, Stop
 from baton.states import State
-from baton.workers import Registry, Worker
+from baton.worker_class import Worker
+from baton.workers import Registry
 from tests.services.test_executor import NOW, error_of, make_job, make_step, run_all
 
 pytestmark = pytest.mark.anyio

@@ -1,0 +1,170 @@
+"""Definitions: what is known of a worker once it is registered, whatever form its code has."""
+
+import inspect
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any, Literal, Protocol, TypedDict, cast, get_args
+
+from baton.arguments import Arguments
+from baton.crontab import CatchUp
+from baton.errors import InvalidJob, InvalidWorker
+from baton.jobs import Job, NewJob, seconds
+from baton.unique import Unique
+
+Backoff = Callable[[Job, BaseException], float | timedelta]
+ExecutorName = Literal["auto", "process"]
+
+DURATIONS = frozenset({"schedule_in", "timeout"})
+
+
+class JobOptions(TypedDict, total=False):
+    """Options of one job, over the defaults of its worker; `NewJob` says what they mean."""
+
+    queue: str
+    priority: int
+    max_attempts: int
+    tags: Sequence[str]
+    meta: Mapping[str, Any]
+    scheduled_at: datetime
+    schedule_in: float | timedelta
+    timeout: float | timedelta
+    deadline: datetime
+    weight: int
+    unique: Unique
+
+
+class WorkerOptions(JobOptions, total=False):
+    """Options of the jobs of a worker, and when to insert one again and again.
+
+    ``cron`` is the expression, ``timezone`` and ``catch_up`` are those of `Registry.cron`, and
+    ``cron_args`` are the arguments of the jobs that it inserts.
+    """
+
+    cron: str
+    timezone: str
+    catch_up: CatchUp
+    cron_args: Mapping[str, Any]
+
+
+SCHEDULE = WorkerOptions.__annotations__.keys() - JobOptions.__annotations__.keys()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Definition:
+    """A registered worker.
+
+    Attributes:
+        name: what jobs call it.
+        arguments: checks what it is called with.
+        bind: returns what is called: the function, or ``perform`` of a new object.
+        is_async: whether calling it gives an awaitable; otherwise it runs in a thread.
+        defaults: the options of its jobs.
+        backoff: returns the delay before the next attempt, given the job and the error; ``None``
+            for the general formula.
+        executor: ``process`` runs it in a child process.
+    """
+
+    name: str
+    arguments: Arguments
+    bind: Callable[[], Callable[..., Any]] = field(repr=False)
+    is_async: bool
+    defaults: JobOptions
+    backoff: Backoff | None = None
+    executor: ExecutorName = "auto"
+
+    def new(self, options: JobOptions, args: Sequence[Any], kwargs: Mapping[str, Any]) -> NewJob:
+        """Make a job.
+
+        Raises:
+            InvalidArguments: they don't fit the signature, or are not JSON.
+            InvalidJob: an option is out of range.
+        """
+        chosen: dict[str, Any] = {**self.defaults, **options}
+        for option in DURATIONS & chosen.keys():
+            try:
+                chosen[option] = seconds(chosen[option])
+            except (TypeError, ValueError) as error:
+                raise InvalidJob(f"{option}: {error}") from None
+        bound = self.arguments.bind(*args, **kwargs)
+        return NewJob(worker=self.name, args=bound, **chosen)
+
+    @property
+    def origin(self) -> tuple[str, int]:
+        """The file and line that define it; the same twice means the same code imported twice."""
+        called = inspect.unwrap(self.bind())
+        code = getattr(called, "__func__", called).__code__
+        return str(Path(code.co_filename).resolve()), code.co_firstlineno
+
+
+class Resolvable(Protocol):
+    """A worker in either of its forms."""
+
+    def resolved(self) -> tuple[Definition, JobOptions]: ...
+
+
+def split(given: WorkerOptions) -> tuple[JobOptions, dict[str, Any]]:
+    """Divide options into those of the jobs and those of the schedule."""
+    schedule: dict[str, Any] = {key: value for key, value in given.items() if key in SCHEDULE}
+    defaults = {key: value for key, value in given.items() if key not in SCHEDULE}
+    return cast("JobOptions", defaults), schedule
+
+
+def define(
+    name: str,
+    function: Callable[..., Any],
+    defaults: JobOptions,
+    bind: Callable[[], Callable[..., Any]],
+    *,
+    skip: int = 0,
+    backoff: Backoff | None = None,
+    executor: ExecutorName = "auto",
+) -> Definition:
+    """Make the definition of a worker.
+
+    Args:
+        name: what jobs call it.
+        function: what runs.
+        defaults: the options of its jobs.
+        bind: returns what is called.
+        skip: how many parameters of the function stand before the job.
+        backoff: returns the delay before the next attempt.
+        executor: where it runs.
+
+    Raises:
+        InvalidWorker: it can't be one.
+    """
+    if executor not in get_args(ExecutorName):
+        raise InvalidWorker(f"{name}: executor must be auto or process, not {executor!r}")
+    if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
+        raise InvalidWorker(f"{name} is a generator; a worker returns one value")
+    try:
+        definition = Definition(
+            name=name,
+            arguments=Arguments(name, function, skip=skip),
+            bind=bind,
+            is_async=inspect.iscoroutinefunction(function),
+            defaults=defaults,
+            backoff=backoff,
+            executor=executor,
+        )
+        # an option that is out of range is an error where the worker is defined
+        NewJob(worker=name, **{k: v for k, v in defaults.items() if k not in DURATIONS})  # type: ignore[arg-type]
+    except InvalidJob as error:
+        raise InvalidWorker(f"{name}: {error}") from None
+    except TypeError as error:
+        raise InvalidWorker(f"{name}: unknown option: {error}") from None
+    return definition
+
+
+def name_of(defined: Callable[..., Any]) -> str:
+    """Return the name of a function or class, as worker processes import it."""
+    # a script calls itself __main__; worker processes import it by its own name
+    module = defined.__module__
+    if module == "__main__":
+        main = sys.modules["__main__"]
+        spec = getattr(main, "__spec__", None)
+        module = spec.name if spec else Path(getattr(main, "__file__", "__main__")).stem
+    return f"{module}.{defined.__qualname__}"
