@@ -11,6 +11,7 @@ from pydantic_core import from_json
 
 from baton import documents
 from baton.client.checks import checked
+from baton.definitions import DURATIONS, Definition, JobOptions
 from baton.errors import InvalidArguments, InvalidJob, InvalidResult
 from baton.hooks import Next
 from baton.jobs import Job, NewJob, Step, seconds
@@ -21,16 +22,8 @@ from baton.services.threads import Threads
 from baton.settings import load
 from baton.testing.making import ended, made, started
 from baton.testing.threads import CallingThread
-from baton.workers import (
-    DURATIONS,
-    Definition,
-    JobOptions,
-    Registry,
-    Worker,
-    WorkerFunction,
-    current_registry,
-    resolve,
-)
+from baton.worker_class import Worker
+from baton.workers import Registry, WorkerFunction, current_registry, resolve
 
 R = TypeVar("R")
 
