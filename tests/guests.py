@@ -17,13 +17,13 @@ def url(database: str) -> str:
 
 
 @contextmanager
-def django_alias(database: str, **options: Any) -> Iterator[str]:
+def django_alias(database: str, alias: str | None = None, **options: Any) -> Iterator[str]:
     """The alias of a database of Django's, which is given up at the end."""
     if not django.conf.settings.configured:
         django.conf.settings.configure(DATABASES={}, USE_TZ=False, TIME_ZONE="Asia/Tokyo")
         django.setup()
     parts = psycopg.conninfo.conninfo_to_dict(database)
-    alias = f"test_{uuid4().hex}"
+    alias = alias or f"test_{uuid4().hex}"
     django_settings = {
         "ENGINE": "django.db.backends.postgresql",
         "NAME": parts["dbname"],
@@ -33,6 +33,7 @@ def django_alias(database: str, **options: Any) -> Iterator[str]:
         "PASSWORD": parts.get("password", ""),
         **options,
     }
+    before = dict(connections.settings)
     connections.settings[alias] = django_settings
     connections.configure_settings(connections.settings)
     try:
@@ -41,3 +42,4 @@ def django_alias(database: str, **options: Any) -> Iterator[str]:
         if connections[alias].connection is not None:
             connections[alias].close()
         del connections[alias], connections.settings[alias]
+        connections.settings.update(before)

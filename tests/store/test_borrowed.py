@@ -34,7 +34,7 @@ def count(database: str) -> int:
 
 @pytest.mark.parametrize("commits", [True, False])
 @pytest.mark.parametrize("kind", ["session", "connection", "scoped", "raw"])
-def test_a_job_lives_and_dies_with_the_transaction_of_sqlalchemy(
+def test_11_and_12_a_job_lives_and_dies_with_the_transaction_of_sqlalchemy(
     database: str, kind: str, commits: bool
 ) -> None:
     """Also when the insert is the first thing done in it."""
@@ -62,7 +62,7 @@ def test_a_job_lives_and_dies_with_the_transaction_of_sqlalchemy(
 
 @pytest.mark.parametrize("commits", [True, False])
 @pytest.mark.parametrize("kind", ["session", "connection"])
-async def test_a_job_lives_and_dies_with_the_asynchronous_transaction_of_sqlalchemy(
+async def test_11_and_12_a_job_lives_and_dies_with_an_async_transaction_of_sqlalchemy(
     database: str, kind: str, commits: bool
 ) -> None:
     engine = create_async_engine(url(database))
@@ -119,7 +119,9 @@ def test_a_connection_of_sqlalchemy_in_autocommit_mode_commits_at_once(database:
 
 
 @pytest.mark.parametrize("commits", [True, False])
-def test_a_job_lives_and_dies_with_an_atomic_block_of_django(database: str, commits: bool) -> None:
+def test_11_and_12_a_job_lives_and_dies_with_an_atomic_block_of_django(
+    database: str, commits: bool
+) -> None:
     with SyncClient(database) as client, django_alias(database) as alias:
         with transaction.atomic(using=alias):
             inserted = client.insert(job(), conn=connections[alias])
@@ -175,7 +177,9 @@ def test_a_database_of_django_that_is_not_postgresql_is_told(database: str) -> N
 
 
 @pytest.mark.parametrize("commits", [True, False])
-def test_caller_decides_with_a_psycopg_connection_or_cursor(database: str, commits: bool) -> None:
+def test_11_and_12_the_caller_decides_with_a_psycopg_connection_or_cursor(
+    database: str, commits: bool
+) -> None:
     with SyncClient(database) as client, psycopg.connect(database) as conn:
         with conn.cursor() as cursor:
             client.insert(job(), conn=cursor)
