@@ -23,7 +23,7 @@ with given as (
 inserted as (
   insert into baton.jobs (
     state, queue, worker, args, meta, tags, priority, max_attempts, scheduled_at, timeout, deadline,
-    weight
+    weight, partition_key
   )
   select
     case
@@ -40,8 +40,10 @@ inserted as (
     due.at,
     given.timeout,
     given.deadline,
-    given.weight
+    given.weight,
+    baton.partition_key(setting.partition_by, given.worker, given.args::jsonb, given.meta::jsonb)
   from given
+  left join baton.queues as setting on setting.name = given.queue
   cross join lateral (
     select coalesce(given.scheduled_at, now() + make_interval(secs => given.delay), now()) as at
   ) as due

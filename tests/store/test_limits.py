@@ -9,7 +9,7 @@ from typing import Any
 import anyio
 import pytest
 
-from baton import Client, Job
+from baton import Client, Job, Workflow
 from baton.jobs import NewJob
 from tests.support import Process, connection, done, job, process, rows, value, waiters
 
@@ -24,12 +24,6 @@ async def processes(dsn: str, count: int) -> AsyncIterator[list[Process]]:
 
 def tenant(name: str, **options: Any) -> NewJob:
     return job(args={"tenant": name}, **options)
-
-
-async def insert(client: Client, dsn: str, jobs: Sequence[NewJob]) -> list[Job]:
-    inserted = await client.insert_all(jobs)
-    await rows(dsn, "select baton.repair_partitions('{default,mail}', 100000)")
-    return inserted
 
 
 def tenants(jobs: Sequence[Job]) -> list[str]:
@@ -88,7 +82,7 @@ async def test_24_many_processes_at_once_never_exceed_a_global_limit(database: s
 async def test_a_global_limit_holds_for_each_partition(database: str) -> None:
     async with Client(database) as client, process(database) as worker:
         await client.queues.limit("default", global_limit=2, partition_by="args.tenant")
-        await insert(client, database, [tenant(name) for name in "aaaab"])
+        await client.insert_all([tenant(name) for name in "aaaab"])
         fetched = await worker.fetch(10)
         assert tenants(fetched) == ["a", "b", "a"]
         assert tenants(await worker.complete(fetched[0], capacity=10)) == ["a"]
@@ -113,9 +107,7 @@ async def test_priority_order_is_kept_under_a_limit_and_inside_a_partition(datab
         await client.insert_all([job(priority=p) for p in (5, 0, 9, 3)])
         assert [each.priority for each in await worker.fetch(10)] == [0, 3, 5, 9]
         await client.queues.limit("mail", partition_by="args.tenant")
-        await insert(
-            client,
-            database,
+        await client.insert_all(
             [tenant("a", priority=p, queue="mail") for p in (5, 0, 9)]
             + [tenant("b", priority=p, queue="mail") for p in (4, 1)],
         )
@@ -128,7 +120,7 @@ async def test_priority_order_is_kept_under_a_limit_and_inside_a_partition(datab
 async def test_partitions_take_turns_from_one_fetch_to_the_next(database: str) -> None:
     async with Client(database) as client, process(database) as worker:
         await client.queues.limit("default", partition_by="args.tenant")
-        await insert(client, database, [tenant(name) for name in "aaabbbccc"])
+        await client.insert_all([tenant(name) for name in "aaabbbccc"])
         turns = [tenants(await worker.fetch(1))[0] for _ in range(4)]
         turns += tenants(await worker.fetch(2))
         turns += [tenants(await worker.fetch(1))[0] for _ in range(3)]
@@ -138,8 +130,8 @@ async def test_partitions_take_turns_from_one_fetch_to_the_next(database: str) -
 async def test_a_large_tenant_does_not_hold_up_small_ones(database: str) -> None:
     async with Client(database) as client, process(database) as worker:
         await client.queues.limit("default", partition_by="args.tenant")
-        await insert(client, database, [tenant("big") for _ in range(10_000)])
-        await insert(client, database, [tenant(name) for name in ("x", "y", "z") for _ in range(5)])
+        await client.insert_all([tenant("big") for _ in range(10_000)])
+        await client.insert_all([tenant(name) for name in ("x", "y", "z") for _ in range(5)])
         seen: Counter[str] = Counter()
         for _ in range(20):
             seen.update(tenants(await worker.fetch(1)))
@@ -151,11 +143,11 @@ async def test_full_partitions_are_passed_over_without_starving_later_ones(datab
     async with Client(database) as client, process(database) as worker:
         await client.queues.limit("default", global_limit=1, partition_by="args.tenant")
         names = [f"{number:05}" for number in range(1_300)]
-        await insert(client, database, [tenant(name) for name in names for _ in range(2)])
+        await client.insert_all([tenant(name) for name in names for _ in range(2)])
         started = 0
         while started < len(names):
             started += len(await worker.fetch(1_000))
-        await insert(client, database, [tenant("late")])
+        await client.insert_all([tenant("late")])
         cycle = await worker.cycles.cycle(worker.lease, [], {"default": 5})
         while not cycle.jobs:
             assert cycle.retry_in is not None
@@ -216,7 +208,7 @@ async def test_a_rate_holds_for_each_partition_and_old_starts_are_forgotten(data
         await client.queues.limit(
             "default", rate_limit=1, rate_period=60, partition_by="args.tenant"
         )
-        await insert(client, database, [tenant(name) for name in "aab"])
+        await client.insert_all([tenant(name) for name in "aab"])
         assert tenants(await worker.fetch(10)) == ["a", "b"]
         assert await worker.fetch(10) == []
         await _let_pass(database, "61 s")
@@ -331,7 +323,7 @@ async def test_jobs_that_waited_before_their_queue_was_divided_take_turns_as_wel
     database: str,
 ) -> None:
     async with Client(database) as client, process(database) as worker:
-        await insert(client, database, [tenant(name) for name in "aab"])
+        await client.insert_all([tenant(name) for name in "aab"])
         await client.queues.limit("default", partition_by="args.tenant")
         assert tenants(await worker.fetch(2)) == ["a", "b"]
         await client.queues.limit("default", partition_by=None)
@@ -407,3 +399,11 @@ async def test_limited_queues_are_locked_in_the_order_of_their_names(database: s
                 for number, worker in enumerate(workers):
                     tasks.start_soon(work, worker, names[:: 1 if number % 2 else -1])
     assert await value(database, "select count(*) from baton.jobs where state = 'completed'") == 300
+
+
+async def test_steps_of_a_workflow_have_partitions_as_well(database: str) -> None:
+    flow = Workflow("w").add("one", tenant("a")).add("two", tenant("b"), deps=["one"])
+    async with Client(database) as client, process(database) as worker:
+        await client.queues.limit("default", partition_by="args.tenant")
+        await client.insert_workflow(flow)
+        assert await worker.run_all() == 2
