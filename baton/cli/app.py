@@ -72,6 +72,19 @@ COMMANDS: Mapping[str, Command | Group] = {
             "limit": Command("baton.cli.queue:limit", "Limit a queue in all processes together."),
         },
     ),
+    "cron": Group(
+        "Insert jobs again and again.",
+        {
+            "list": Command("baton.cli.cron:list_", "List the entries, with their next ticks."),
+            "add": Command("baton.cli.cron_write:add", "Add an entry."),
+            "edit": Command("baton.cli.cron_write:edit", "Change an entry."),
+            "remove": Command("baton.cli.cron:remove", "Remove an entry."),
+            "pause": Command("baton.cli.cron:pause", "Pause an entry."),
+            "resume": Command("baton.cli.cron:resume", "Resume a paused entry."),
+            "run": Command("baton.cli.cron:run", "Insert a job of an entry now."),
+            "next": Command("baton.cli.cron:next_", "Show when an entry ticks next."),
+        },
+    ),
     "psql": Command(
         "baton.cli.psql:psql", "Open psql with Baton's tables in reach.", passes_options_on=True
     ),

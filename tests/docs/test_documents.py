@@ -198,6 +198,24 @@ def test_the_guide_to_queues_does_what_it_says(place: Path, database: str) -> No
     assert "50 at once, by args.tenant" in outputs[-2]
 
 
+def test_the_guide_to_cron_does_what_it_says(place: Path, database: str) -> None:
+    found = blocks(ROOT / "docs" / "cron.md")
+    with Registry().collecting() as registry:
+        python = [block for block in found if block.language == "python"]
+        run_python(python, {"__name__": "reports"})
+    assert {entry.name for entry in registry.crons} == {
+        "reports.collect",
+        "reports.report",
+        "reports.Rebuild",
+        "weekly for the us",
+    }
+    said = [command for block in found if block.language == "sh" for command in commands(block)]
+    listed, added, three, five, *_ = [shell(command) for command in said]
+    assert "early" in listed
+    assert added.startswith("added nightly: 30 2 * * * Europe/Berlin, next ")
+    assert (three.count("\n"), five.count("\n")) == (3, 5)
+
+
 def test_the_configuration_guide_names_every_setting_and_its_default(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

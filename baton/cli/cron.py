@@ -1,0 +1,194 @@
+"""``baton cron``: jobs that are inserted again and again."""
+
+import getpass
+import json
+from collections.abc import Awaitable, Callable
+from dataclasses import asdict
+from datetime import UTC, datetime
+from typing import Annotated, Any, TypeVar
+from zoneinfo import ZoneInfo
+
+import anyio
+import typer
+from rich.text import Text
+
+from baton import crontab
+from baton.cli import table
+from baton.cli.job import job_json
+from baton.cli.options import App, Dsn, Json, Schema
+from baton.cli.tree import inert
+from baton.client import Client
+from baton.crons import Cron
+from baton.loading import load_registry
+from baton.settings import load
+from baton.workers import Registry
+
+R = TypeVar("R")
+
+Name = Annotated[str, typer.Argument(metavar="NAME", help="The name of the entry.")]
+Timezone = Annotated[
+    str | None,
+    typer.Option(
+        "--timezone",
+        "-z",
+        envvar="BATON_CRON_TIMEZONE",
+        help="Where the expression is read, like Europe/Berlin. [UTC]",
+    ),
+]
+
+
+def list_(dsn: Dsn = None, schema: Schema = None, *, as_json: Json = False) -> None:
+    """List the entries by name, with their last and next ticks."""
+    entries = ask(dsn, schema, lambda client: client.crons.list())
+    if as_json:
+        print(json.dumps([_as_json(entry) for entry in entries]))
+        return
+    columns = ("name", "expression", "timezone", "worker", "source", "state", "last", "next")
+    rows = table.listing(*columns, flexible={"name", "worker", "expression"})
+    for entry in entries:
+        rows.add_row(
+            table.cell(entry.name),
+            table.cell(entry.expression),
+            table.cell(entry.timezone),
+            table.cell(entry.worker),
+            Text(entry.source),
+            _state(entry),
+            Text("" if entry.last_tick_at is None else table.moment(entry.last_tick_at)),
+            Text(_next(entry)),
+        )
+    table.show(rows)
+
+
+def remove(name: Name, dsn: Dsn = None, schema: Schema = None) -> None:
+    """Remove an entry; jobs that it has inserted stay.
+
+    One that stands in code comes back with the next worker process; pause it instead.
+    """
+    ask(dsn, schema, lambda client: client.crons.remove(name))
+    print(f"removed {inert(name)}")
+
+
+def pause(
+    name: Name,
+    by: Annotated[
+        str | None, typer.Option(envvar="BATON_BY", help="Who pauses it. [your user name]")
+    ] = None,
+    dsn: Dsn = None,
+    schema: Schema = None,
+    *,
+    as_json: Json = False,
+) -> None:
+    """Insert nothing for an entry until it is resumed."""
+    who = _user() if by is None else by
+    entry = ask(dsn, schema, lambda client: client.crons.pause(name, by=who))
+    say("paused", entry, as_json=as_json)
+
+
+def resume(name: Name, dsn: Dsn = None, schema: Schema = None, *, as_json: Json = False) -> None:
+    """Go on with a paused entry; the ticks of the pause are skipped."""
+    entry = ask(dsn, schema, lambda client: client.crons.resume(name))
+    say("resumed", entry, as_json=as_json)
+
+
+def run(
+    name: Name, app: App = None, dsn: Dsn = None, schema: Schema = None, *, as_json: Json = False
+) -> None:
+    """Insert a job of an entry now, paused or not.
+
+    With --app, a job of an entry that people added gets the worker's own options.
+    """
+    job = ask(dsn, schema, lambda client: client.crons.run_now(name), program(app))
+    print(json.dumps(job_json(job)) if as_json else f"inserted job {job.id} in queue {job.queue}")
+
+
+def next_(
+    entry: Annotated[
+        str, typer.Argument(metavar="NAME|EXPRESSION", help="An entry, or an expression to try.")
+    ],
+    timezone: Timezone = None,
+    count: Annotated[
+        int, typer.Option("--count", "-n", envvar="BATON_CRON_COUNT", min=1, max=1000)
+    ] = 5,
+    dsn: Dsn = None,
+    schema: Schema = None,
+    *,
+    as_json: Json = False,
+) -> None:
+    """Show when an entry, or an expression, ticks next."""
+    after = datetime.now(UTC)
+    if entry.startswith("@") or (len(entry.split()) > 1 and "*" in entry):
+        times = crontab.parse(entry, "UTC" if timezone is None else timezone)
+    else:
+        found = ask(dsn, schema, lambda client: client.crons.get(entry))
+        times = crontab.parse(found.expression, timezone or found.timezone)
+        after = max(after, found.last_tick_at or found.inserted_at)
+    zone = ZoneInfo(times.timezone)
+    ticks: list[datetime] = []
+    while len(ticks) < count and (tick := times.next(after)) is not None:
+        ticks.append(tick.astimezone(zone))
+        after = tick
+    if as_json:
+        print(json.dumps([tick.isoformat() for tick in ticks]))
+        return
+    for tick in ticks:
+        print(f"{tick:%a %Y-%m-%d %H:%M:%S %Z}")
+    if not ticks:
+        print("when the first worker process starts" if times.is_reboot else "never again")
+
+
+def program(app: str | None) -> Registry | None:
+    """Return the workers of the program that --app or the settings name."""
+    named = load(app=app).app
+    return None if named is None else load_registry(named)
+
+
+def ask(
+    dsn: str | None,
+    schema: str | None,
+    question: Callable[[Client], Awaitable[R]],
+    registry: Registry | None = None,
+) -> R:
+    """Ask a client."""
+    settings = load(dsn=dsn, schema=schema)
+
+    async def answer() -> R:
+        async with Client(settings=settings, registry=registry) as client:
+            return await question(client)
+
+    return anyio.run(answer)
+
+
+def _user() -> str | None:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a user without a name
+        return None
+
+
+def _state(entry: Cron) -> Text:
+    if entry.problem is not None:
+        return Text("broken", "red")
+    if entry.paused_at is not None:
+        return table.cell(f"paused by {entry.paused_by}" if entry.paused_by else "paused")
+    return Text("running", "green")
+
+
+def _next(entry: Cron) -> str:
+    if entry.paused_at is not None or entry.next_tick_at is None:
+        return ""
+    return table.moment(entry.next_tick_at)
+
+
+def say(participle: str, entry: Cron, *, as_json: bool) -> None:
+    """Tell what was done to an entry."""
+    if as_json:
+        print(json.dumps(_as_json(entry)))
+        return
+    line = f"{participle} {inert(entry.name)}: {entry.expression} {entry.timezone}"
+    after = _next(entry)
+    print(f"{line}, next {after}" if after else line)
+
+
+def _as_json(entry: Cron) -> dict[str, Any]:
+    facts = asdict(entry)
+    return {k: v.isoformat() if isinstance(v, datetime) else v for k, v in facts.items()}
