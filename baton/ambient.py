@@ -6,6 +6,7 @@ that jobs and workflows, which know nothing of databases, can offer ``.insert()`
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 from baton.jobs import Job, NewJob
@@ -37,35 +38,48 @@ class Ambient:
     """Holds the default clients of this process."""
 
     def __init__(self) -> None:
-        self._client: Inserter | None = None
-        self._sync_client: SyncInserter | None = None
+        self._default: Clients | None = None
+        self._inner: list[Clients] = []
 
     def use(self, client: Inserter, sync_client: SyncInserter) -> None:
         """Make these the default clients."""
-        self._client = client
-        self._sync_client = sync_client
+        self._default = Clients(client, sync_client)
 
     @contextmanager
     def using(self, client: Inserter, sync_client: SyncInserter) -> Iterator[None]:
-        """Make these the default clients inside the block."""
-        before = self._client, self._sync_client
-        self.use(client, sync_client)
+        """Make these the default clients inside the block.
+
+        Of several blocks the newest that has not ended counts: worker processes in one program may
+        end in any order.
+        """
+        clients = Clients(client, sync_client)
+        self._inner.append(clients)
         try:
             yield
         finally:
-            self._client, self._sync_client = before
+            self._inner.remove(clients)
 
     @property
     def client(self) -> Inserter:
-        if self._client is None:
-            raise RuntimeError("import baton first: it sets the default client")
-        return self._client
+        return self._present().client
 
     @property
     def sync_client(self) -> SyncInserter:
-        if self._sync_client is None:
+        return self._present().sync_client
+
+    def _present(self) -> "Clients":
+        found = self._inner[-1] if self._inner else self._default
+        if found is None:
             raise RuntimeError("import baton first: it sets the default client")
-        return self._sync_client
+        return found
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Clients:
+    """The clients of one program or worker process."""
+
+    client: Inserter
+    sync_client: SyncInserter
 
 
 ambient = Ambient()
