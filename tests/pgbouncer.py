@@ -3,6 +3,7 @@
 import os
 import pwd
 import shutil
+import signal
 import subprocess
 import tempfile
 from collections.abc import Iterator
@@ -43,9 +44,19 @@ class PgBouncer:
 
     Attributes:
         directory: where its socket and its log are.
+        process: the process.
     """
 
     directory: Path
+    process: subprocess.Popen[bytes]
+
+    def pause(self) -> None:
+        """Answer nothing any more and keep every connection, as a network does that is cut."""
+        self.process.send_signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        """Go on as if nothing had been."""
+        self.process.send_signal(signal.SIGCONT)
 
     def dsn(self, database: str) -> str:
         """The address, through the pooler, of the database that a DSN of the server names."""
@@ -87,8 +98,8 @@ def pgbouncer(server_dsn: str) -> Iterator[PgBouncer]:
         command, cwd=directory, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, **running
     )
     try:
-        pooler = PgBouncer(directory)
-        _wait(process, pooler, server_dsn)
+        pooler = PgBouncer(directory, process)
+        _wait(pooler, server_dsn)
         yield pooler
     finally:
         process.kill()
@@ -105,13 +116,13 @@ def _server(dsn: str) -> str:
     return " ".join(f"{name}={value}" for name, value in facts.items())
 
 
-def _wait(process: subprocess.Popen[bytes], pooler: PgBouncer, server_dsn: str) -> None:
+def _wait(pooler: PgBouncer, server_dsn: str) -> None:
     give_up = monotonic() + 30
     while True:
         try:
             psycopg.connect(pooler.dsn(server_dsn)).close()
         except psycopg.OperationalError:
-            if process.poll() is not None or monotonic() > give_up:
+            if pooler.process.poll() is not None or monotonic() > give_up:
                 log = pooler.directory / "log"
                 pytest.fail(f"PgBouncer does not start: {log.read_text() if log.exists() else ''}")
             sleep(0.01)

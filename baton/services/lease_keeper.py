@@ -10,10 +10,12 @@ import structlog
 from anyio import CancelScope, sleep, to_thread
 from anyio.abc import TaskStatus
 
-from baton.errors import DatabaseError
+from baton.errors import DatabaseError, DatabaseUnavailable
 from baton.store.leases import LeaseConnection
 
 log = structlog.get_logger("baton.lease")
+
+LONGEST_PAUSE = 1.0  # seconds between renewals: others take 2 s of silence for death
 
 
 def node_name() -> str:
@@ -22,7 +24,7 @@ def node_name() -> str:
 
 
 class LeaseKeeper:
-    """Takes a lease, renews it every ``ttl / 15`` seconds, and gives it up when it can't.
+    """Takes a lease, renews it every ``ttl / 15`` seconds or 1, and gives it up when it can't.
 
     A process that lost touch with the database must have stopped its jobs before others start
     them: it stops fetching after two thirds of the ttl without a renewal (`held`), and abandons
@@ -112,18 +114,29 @@ class LeaseKeeper:
         self._given_up.set()
 
     def _keep(self) -> None:
-        while not self._stop.wait(self._ttl / 15):
+        while not self._stop.wait(min(self._ttl / 15, LONGEST_PAUSE)):
             try:
-                if self._given_up.is_set():
-                    self._replace()
-                elif not self._declared_dead.is_set():
-                    self._renew()
+                self._tend_again_if_cut()
                 self._silent = False
             except DatabaseError as error:
                 if not self._silent:
                     log.warning("lease.not_renewed", lease=self.lease, reason=str(error))
                 self._silent = True
                 self._disconnect()
+
+    def _tend_again_if_cut(self) -> None:
+        """Renew, over a new connection if the old one was cut: one pause more may be too silent."""
+        try:
+            self._tend()
+        except DatabaseUnavailable:
+            self._disconnect()
+            self._tend()
+
+    def _tend(self) -> None:
+        if self._given_up.is_set():
+            self._replace()
+        elif not self._declared_dead.is_set():
+            self._renew()
 
     def _renew(self) -> None:
         sent = monotonic()

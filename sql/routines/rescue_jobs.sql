@@ -30,7 +30,9 @@ begin
       where silent.expires_at < clock_timestamp()
         or (
           silent.guarded
-          and silent.renewed_at < clock_timestamp() - make_interval(secs => silence)
+          -- a restart of the server silences everybody; they have time to come back
+          and greatest(silent.renewed_at, pg_postmaster_start_time())
+            < clock_timestamp() - make_interval(secs => silence)
           and pg_try_advisory_xact_lock(hashtext('baton.leases'), (silent.id % 2147483647)::integer)
         )
       order by silent.id

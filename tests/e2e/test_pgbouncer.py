@@ -239,6 +239,39 @@ async def test_a_killed_worker_behind_the_pooler_is_rescued_when_its_lease_has_e
     assert (attempt, [error["kind"] for error in errors]) == (2, ["rescued"])
 
 
+async def test_a_process_that_lost_the_database_stops_its_jobs_before_others_start_them(
+    pooler: PgBouncer, pooled: str, database: str
+) -> None:
+    """Its network is cut, and nobody tells it: not the server, not the connection."""
+    registry = Registry()
+    events: list[str] = []
+    begun = anyio.Event()
+
+    @registry.worker()
+    async def never_ends_at_first(job: Job) -> None:
+        events.append(f"attempt {job.attempt} began")
+        begun.set()
+        if job.attempt == 1:
+            try:
+                await anyio.sleep_forever()
+            finally:
+                events.append("attempt 1 was stopped")
+
+    lost = {"no_listen": True, "lease_ttl": 3, "poll_interval": 0.2}
+    async with running(pooled, registry, **lost):
+        async with Client(database) as client:
+            await client.insert(never_ends_at_first.new())
+        with anyio.fail_after(20):
+            await begun.wait()
+        async with running(database, registry):
+            pooler.pause()
+            try:
+                await until_true(all_final(database))
+            finally:
+                pooler.resume()
+    assert events == ["attempt 1 began", "attempt 1 was stopped", "attempt 2 began"]
+
+
 def test_migrations_go_up_and_down_through_the_pooler_by_several_at_once(
     pooler: PgBouncer, empty_database: str
 ) -> None:

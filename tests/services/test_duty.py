@@ -1,6 +1,6 @@
 """A periodic duty: when it runs, and when it does not."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from math import inf
 from time import monotonic
@@ -8,8 +8,12 @@ from time import monotonic
 import anyio
 import pytest
 
+from baton import Registry
 from baton.errors import DatabaseUnavailable
 from baton.services.duty import LEAST, Duty
+from tests.services.test_node import running as node_running
+from tests.services.test_node import until
+from tests.support import value
 
 pytestmark = pytest.mark.anyio
 
@@ -100,3 +104,26 @@ async def test_a_run_that_the_database_refuses_is_tried_again() -> None:
         with anyio.fail_after(20):
             await tries.wait()
         tasks.cancel_scope.cancel()
+
+
+async def test_the_duties_of_a_process_that_stops_are_taken_over_at_once(database: str) -> None:
+    """Two processes offer, one at a time does it, and nobody notices that one of them goes."""
+    ran = "select last_run_at from baton.duties where name = %s"
+    async with node_running(database, Registry()):
+        async with node_running(database, Registry()) as (leaving, _):
+            for duty in ("rescue", "sweep"):
+                await until(has_run(database, duty, since="-infinity"))
+            leaving.stop()
+        # it has given its lease back, and with it whatever it held
+        assert await value(database, "select count(*) from baton.leases") == 1
+        for duty in ("rescue", "sweep"):
+            last = str(await value(database, ran, duty))
+            await until(has_run(database, duty, since=last))
+
+
+def has_run(dsn: str, duty: str, *, since: str) -> Callable[[], Awaitable[bool]]:
+    async def check() -> bool:
+        query = "select last_run_at > %s::timestamptz from baton.duties where name = %s"
+        return bool(await value(dsn, query, since, duty))
+
+    return check

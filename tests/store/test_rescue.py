@@ -1,8 +1,15 @@
 """Rescue: a dead process's jobs move, a live one's never do."""
 
+from collections.abc import Iterator
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import anyio
 import pytest
 
 from baton.client import Client
+from baton.embedded import EmbeddedServer
+from baton.store.migrations import migrate
 from baton.workflows import Workflow
 from tests.support import connection, job, process, rows, states, value
 
@@ -81,6 +88,44 @@ async def test_one_process_at_a_time_does_a_duty_and_not_more_often_than_asked(
         soon = await (await other.execute("select baton.take_duty('rescue', 60)")).fetchone()
         later = await (await other.execute("select baton.take_duty('rescue', 0)")).fetchone()
     assert (taken, refused, soon, later) == ((True,), (False,), (False,), (True,))
+
+
+async def test_a_duty_is_free_at_once_when_the_process_that_was_doing_it_is_gone(
+    database: str,
+) -> None:
+    async with connection(database) as one, connection(database) as other:
+        await one.execute("begin")
+        taken = await (await one.execute("select baton.take_duty('rescue', 60)")).fetchone()
+        assert taken == (True,)
+        await other.execute("select pg_terminate_backend(%s)", (one.info.backend_pid,))
+        with anyio.fail_after(20):
+            # it had not finished, so that it has just run holds nobody up
+            again = "select baton.take_duty('rescue', 60)"
+            while await (await other.execute(again)).fetchone() != (True,):
+                pass
+
+
+@pytest.fixture
+def home() -> Iterator[Path]:
+    """Where a server may have its data; that of root runs as nobody."""
+    with TemporaryDirectory(prefix="baton-restart-", dir="/tmp") as directory:
+        Path(directory).chmod(0o755)
+        yield Path(directory) / "server"
+
+
+async def test_a_restart_of_the_server_is_nobodys_death(home: Path) -> None:
+    """All connections were cut at once, and whoever is back first must not take it for death."""
+    with EmbeddedServer.start(home, {"fsync": "off"}) as server:
+        migrate(server.dsn())
+        async with Client(server.dsn()) as client:
+            await client.insert(job())
+        async with process(server.dsn(), ttl=3_600) as worker:
+            await worker.fetch()
+            await rows(server.dsn(), BACKDATE, worker.lease)
+    with EmbeddedServer.start(home, {"fsync": "off"}) as server:
+        assert await rows(server.dsn(), RESCUE, 3_000) == [([], [], [])]
+        # that long after the start it would be
+        assert await rows(server.dsn(), RESCUE, 0) == [([worker.lease], [1], [])]
 
 
 async def test_a_renewal_after_death_says_so(database: str) -> None:

@@ -1,0 +1,139 @@
+"""What processes say to each other: who listens, for how long, and what nonsense does."""
+
+import anyio
+import pytest
+
+from baton import Job, Registry
+from baton.services.notifier import Notifier
+from tests.services.test_node import all_final, running, until
+from tests.support import connection, rows, value
+
+pytestmark = pytest.mark.anyio
+
+LISTENERS = """
+  select array_agg(pid) from pg_stat_activity
+  where datname = current_database() and application_name = 'baton listen'
+    and state = 'idle' and query like 'listen%control%'
+"""
+SAY = "select pg_notify(%s, %s)"
+NONSENSE = (
+    "",
+    " ",
+    "due",
+    "due nonsense",
+    "due nan",
+    "due -1",
+    "cancel x",
+    "cancel 99999999999999999999999",
+    "queues {",
+    "crons \\",
+    "nobody knows this word",
+    "ünïcödé \U0001f600",
+    "line\nbreak",
+    "'; drop table baton.jobs; --",
+    "x" * 7_999,
+)
+
+
+async def test_listeners_subscribe_again_after_the_connection_was_lost_and_are_really_woken(
+    database: str,
+) -> None:
+    registry = Registry()
+
+    @registry.worker()
+    async def nothing(_job: Job) -> None: ...
+
+    # what is not announced would wait for an hour
+    async with running(database, registry, poll_interval=3_600) as (_, client):
+        for _ in range(2):
+            [lost] = await value(database, LISTENERS)
+            await rows(database, "select pg_terminate_backend(%s)", lost)
+
+            async def another(lost: int = lost) -> bool:
+                return lost not in (await value(database, LISTENERS) or [lost])
+
+            await until(another)
+            for _ in range(3):  # the first might be found by the look after the gap
+                await client.insert(nothing.new())
+                await until(all_final(database))
+
+
+async def test_what_was_said_while_nobody_listened_is_caught_up_with(database: str) -> None:
+    registry = Registry()
+
+    @registry.worker()
+    async def nothing(_job: Job) -> None: ...
+
+    async with running(database, registry, poll_interval=3_600):
+        [lost] = await value(database, LISTENERS)
+        async with connection(database) as conn, conn.transaction():
+            # nobody hears of this job: its row is as if the notification had been lost
+            await conn.execute("select pg_terminate_backend(%s)", (lost,))
+            await conn.execute(
+                "insert into baton.jobs (worker) values (%s)", (nothing.new().worker,)
+            )
+        await until(all_final(database))
+
+
+async def test_a_callback_that_raises_does_not_break_the_notifier(database: str) -> None:
+    heard: list[str] = []
+    complete = anyio.Event()
+
+    def raises(particulars: str) -> None:
+        raise ValueError(particulars)
+
+    def hears(particulars: str) -> None:
+        heard.append(particulars)
+        if particulars == "last":
+            complete.set()
+
+    def wakes(queue: str | None) -> None:
+        if queue == "unlucky":
+            raise RuntimeError(queue)
+
+    notifier = Notifier(
+        database,
+        "baton",
+        timeout=30,
+        poll_interval=3_600,
+        wake=wakes,
+        controls={"broken": raises, "sound": hears},
+    )
+    async with anyio.create_task_group() as tasks:
+        await tasks.start(notifier.run)
+        for channel, payload in (
+            ("baton.control", "broken by this"),
+            ("baton.control", "sound first"),
+            ("baton.jobs", "unlucky"),
+            ("baton.control", "sound last"),
+        ):
+            await rows(database, SAY, channel, payload)
+        with anyio.fail_after(20):
+            await complete.wait()
+        tasks.cancel_scope.cancel()
+    assert heard == ["", "first", "last"]  # the empty one is the look after the gap
+
+
+async def test_malformed_notifications_of_a_stranger_break_nothing(database: str) -> None:
+    registry = Registry()
+    release = anyio.Event()
+
+    @registry.worker()
+    async def waits(_job: Job) -> None:
+        await release.wait()
+
+    async with running(database, registry, poll_interval=3_600) as (_, client):
+        await client.insert(waits.new())
+        for channel in ("baton.jobs", "baton.control"):
+            for payload in NONSENSE:
+                await rows(database, SAY, channel, payload)
+        await client.insert(waits.new())
+        query = "select count(*) from baton.jobs where state = 'executing'"
+
+        async def both_run() -> bool:
+            return int(await value(database, query)) == 2
+
+        await until(both_run)
+        release.set()
+        await until(all_final(database))
+    assert await value(database, "select count(*) from baton.jobs where state = 'completed'") == 2
