@@ -34,6 +34,7 @@ class Client(Operations):
     Use it as ``async with Client(dsn) as client``. It opens its pool when it is first needed.
 
     Attributes:
+        settings: what it was made from.
         queues: pauses, scales and limits queues; see `Queues`.
 
     Args:
@@ -56,6 +57,7 @@ class Client(Operations):
     ) -> None:
         self._registry = registry
         settings = settings if settings is not None else load(dsn=dsn, schema=schema)
+        self.settings = settings
         self._limit = settings.max_args_bytes
         self._database = Database(
             settings.conninfo,
@@ -77,6 +79,10 @@ class Client(Operations):
     async def close(self) -> None:
         """Close every connection; the client opens new ones when it is used again."""
         await self._database.close()
+
+    def close_nowait(self) -> None:
+        """Do what `close` does, where there is no event loop any more."""
+        self._database.close_nowait()
 
     async def insert(self, job: NewJob, *, conn: Any = None) -> Job:
         """Insert a job and tell its queue.

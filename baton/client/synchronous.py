@@ -35,6 +35,7 @@ class SyncClient(SyncOperations):
     ) -> None:
         self._registry = registry
         settings = settings if settings is not None else load(dsn=dsn, schema=schema)
+        self.settings = settings
         self._limit = settings.max_args_bytes
         self._database = SyncDatabase(
             settings.conninfo,

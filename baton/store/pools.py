@@ -95,6 +95,13 @@ class Database:
             while self._idle:
                 await self._idle.pop().close()
 
+    def close_nowait(self) -> None:
+        """Do what `close` does, where there is no event loop any more."""
+        self._closed = True
+        while self._idle:
+            conn = self._idle.pop()  # kept: it is not to be deleted while still open
+            conn.pgconn.finish()
+
     async def __aenter__(self) -> Self:
         return await self.open()
 

@@ -1,7 +1,7 @@
 """The inline mode. No database: a default client that wanted one would fail."""
 
 import threading
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable
 from contextvars import ContextVar
 from typing import Any
 
@@ -39,12 +39,6 @@ def insert(request: pytest.FixtureRequest) -> Insert:
             return baton.insert_all_sync(what)
 
     return insert
-
-
-@pytest.fixture
-def registry() -> Iterator[Registry]:
-    with Registry().collecting() as registry:
-        yield registry
 
 
 async def test_a_job_is_performed_where_it_is_inserted(insert: Insert, registry: Registry) -> None:

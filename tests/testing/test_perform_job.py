@@ -39,12 +39,6 @@ def run(request: pytest.FixtureRequest) -> Run:
     return run
 
 
-@pytest.fixture
-def registry() -> Any:
-    with Registry().collecting() as registry:
-        yield registry
-
-
 class Order(BaseModel):
     number: int
     day: date
