@@ -113,6 +113,7 @@ class Node:
         async with database, Client(settings=settings, registry=self._registry) as client:
             try:
                 await self._connection.connect()
+                await self._warn_of_pooler()
                 with ambient.using(client, sync_client):
                     async with opened(self._registry.lifespans) as resources:
                         self._resources.update(resources)
@@ -121,6 +122,16 @@ class Node:
                 await self._processes.close()
                 await self._connection.close()
                 sync_client.close()
+
+    async def _warn_of_pooler(self) -> None:
+        settings = self._settings
+        if settings.pooled is not None or settings.behind_pooler:
+            return
+        if await self._connection.leads_to_pooler():
+            log.warning(
+                "pooler.found",
+                advice="set listen_dsn or no_listen, or, if it is in session mode, pooled = false",
+            )
 
     async def _serve(self, database: Database, task_status: TaskStatus[None]) -> bool:
         staging = Stager(

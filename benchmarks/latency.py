@@ -5,8 +5,11 @@
 insert to start: from the call of `insert` to the first line of the job, one job every 20 ms, one
 worker process. floor: from an `insert … ; notify` to a listener's claim of the row, with nothing
 around it. hop: in a chain, from a parent's end to its child's start, by the database's clock.
+punctuality: from the time for which a job is scheduled to its start, by the database's clock; one
+job every 100 ms, 0.2 to 3 seconds ahead, so that some are found by looking and others are told.
 """
 
+import random
 import tempfile
 import threading
 import time
@@ -70,6 +73,26 @@ def hops(connection: psycopg.Connection[Any], dsn: str, steps: int) -> list[floa
     return [row[0] for row in rows]
 
 
+def punctuality(connection: psycopg.Connection[Any], dsn: str, jobs: int) -> list[float]:
+    with harness.workers(dsn, count=1, slots=20), SyncClient(dsn) as client:
+        warm_up(connection, client)
+        for _ in range(jobs):
+            ahead = random.uniform(0.2, 3.0)  # noqa: S311
+            client.insert(step.with_options(schedule_in=ahead).new())
+            time.sleep(PAUSE * 5)
+        harness.wait_for(
+            connection, "select count(*) from baton.jobs where state <> 'completed'", 0
+        )
+    rows = connection.execute(
+        """
+        select extract(epoch from attempted_at - scheduled_at)::float8 from baton.jobs
+        where worker = %s
+        """,
+        [step.new().worker],
+    )
+    return [row[0] for row in rows]
+
+
 def floor(dsn: str, jobs: int) -> list[float]:
     samples: list[float] = []
     with (
@@ -117,6 +140,8 @@ def main() -> None:
         )
         harness.reset(connection)
         figures["hop"] = harness.percentiles(hops(connection, dsn, options.jobs))
+        harness.reset(connection)
+        figures["punctuality"] = harness.percentiles(punctuality(connection, dsn, options.jobs))
         figures["insert_to_start_to_floor"] = round(
             figures["insert_to_start"]["p50_ms"] / figures["floor"]["p50_ms"], 2
         )

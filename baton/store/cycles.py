@@ -79,6 +79,12 @@ class CycleConnection:
             pooled=self._pooled,
         )
 
+    async def leads_to_pooler(self) -> bool:
+        """Whether a pooler stands between, in whichever mode."""
+        conn = self._open()
+        [(pid,)] = await door.run(conn, self._schema, "session_pid")
+        return bool(pid != conn.info.backend_pid)
+
     async def close(self) -> None:
         """Close the connection, if it is open."""
         conn, self._conn = self._conn, None

@@ -131,6 +131,18 @@ async def test_with_a_listen_dsn_a_worker_is_woken_at_once_and_its_lease_is_guar
     check_sessions(pooled, database)
 
 
+@pytest.mark.parametrize("where", ["pooled", "direct"])
+async def test_a_pooler_that_nobody_spoke_of_is_noticed(
+    pooled: str, database: str, app: Path, where: str
+) -> None:
+    with worker(pooled if where == "pooled" else database, app) as process:
+        await until(database, "select count(*) from baton.leases", 1)
+        process.send_signal(signal.SIGTERM)
+        assert await exit_of(process) == 0
+    found = [line for line in log_of(app) if line["event"] == "pooler.found"]
+    assert [line["level"] for line in found] == (["warning"] if where == "pooled" else [])
+
+
 async def test_without_listening_what_others_say_is_found_by_polling(pooled: str) -> None:
     """A cancellation reaches the running code, a paused queue rests, near jobs come in time."""
     registry = Registry()
