@@ -1,6 +1,6 @@
 """A worker process: which services it runs, in which order they start, and how it stops."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -20,6 +20,7 @@ from baton.services.notifier import Notifier
 from baton.services.patrol import Patrol
 from baton.services.processes import Processes
 from baton.services.producer import Producer
+from baton.services.pruner import pruner
 from baton.services.queue_control import QueueControl
 from baton.services.rescuer import rescuer
 from baton.services.stager import Stager
@@ -149,6 +150,7 @@ class Node:
             rescuer(database),
             sweeper(database),
             control.duty,
+            *self._optional_duties(database),
         )
         controls: Mapping[str, Callable[[str], None]] = {
             "due": lambda _: staging.wake(),
@@ -182,6 +184,11 @@ class Node:
             holding.cancel_scope.cancel()
         log.info("worker.stopped", clean=clean)
         return clean
+
+    def _optional_duties(self, database: Database) -> Iterator[Duty]:
+        settings = self._settings
+        if settings.prune:
+            yield pruner(database, settings.prune, limit=settings.prune_limit)
 
     async def _finish(self) -> bool:
         grace = 0.0 if self._forced.is_set() else self._settings.grace

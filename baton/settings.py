@@ -22,6 +22,7 @@ from pydantic_settings import (
 
 from baton.documents import check_text
 from baton.errors import ConfigurationError
+from baton.pruning import PruneRule, read_rules
 from baton.queues import SLOTS_LIMIT
 
 _NUMBER = re.compile(r"-?[0-9]{1,9}")
@@ -77,6 +78,9 @@ class Settings(BaseSettings):
         poll_interval: seconds after which a worker looks for jobs though nothing was announced.
         grace: seconds that running jobs have to end when a worker process is stopped.
         child_processes: how many child processes run workers with ``executor="process"``, at most.
+        processes: how many worker processes run under one parent.
+        prune: which finished jobs are deleted.
+        prune_limit: how many jobs a run of the pruner looks at, and so deletes at most.
         lease_ttl: seconds of silence after which a process's jobs are given to others.
         statement_timeout: seconds that a statement may take.
         pool_size: connections of a client at most.
@@ -101,6 +105,9 @@ class Settings(BaseSettings):
     poll_interval: Annotated[float, Field(gt=0, le=3_600)] = 1.0
     grace: Annotated[float, Field(ge=0, le=86_400)] = 15.0
     child_processes: Annotated[int, Field(ge=1, le=1_000)] = os.cpu_count() or 1
+    processes: Annotated[int, Field(ge=1, le=256)] = 1
+    prune: Annotated[tuple[PruneRule, ...], NoDecode, BeforeValidator(read_rules)] = ()
+    prune_limit: Annotated[int, Field(ge=1, le=1_000_000)] = 10_000
     lease_ttl: Annotated[float, Field(ge=3, le=3_600)] = 15.0
     statement_timeout: Annotated[float, Field(ge=1, le=3_600)] = 30.0
     pool_size: Annotated[int, Field(ge=1, le=1_000)] = 10

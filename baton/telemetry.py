@@ -14,6 +14,8 @@ event                          measurements                     metadata
 ``baton.plugin.start``                                          ``plugin``
 ``baton.plugin.stop``          ``duration``                     ``plugin``
 ``baton.plugin.exception``     ``duration``                     ``plugin``, ``error``
+``baton.plugin.pruned``        ``count``                        ``plugin``, ``completed``,
+                                                                ``discarded``, ``cancelled``
 ``baton.insert.start``                                          ``jobs``
 ``baton.insert.stop``          ``duration``, ``count``          ``jobs``
 ``baton.insert.exception``     ``duration``                     ``jobs``, ``error``

@@ -35,6 +35,7 @@ class ExitCode(IntEnum):
     USAGE = 2
     NOT_FOUND = 3
     DATABASE = 4
+    UNFINISHED = 5
     INTERRUPTED = 130
 
 

@@ -1,21 +1,33 @@
 """``baton worker``: a process that performs jobs."""
 
+import asyncio
+import contextlib
 import importlib.util
 import os
 import signal
+import sys
 import threading
+from collections.abc import Callable
 from typing import Annotated
 
 import anyio
+import structlog
 import typer
+from anyio.abc import TaskStatus
 
 from baton import logs
+from baton.cli.frame import ExitCode
 from baton.cli.options import App, Dsn, ListenDsn, NoListen, Schema
+from baton.leash import Leash
 from baton.loading import load_registry
 from baton.node import Node
 from baton.settings import load
+from baton.supervisor import Supervisor
+
+log = structlog.get_logger("baton.worker")
 
 EXIT_TIME = 1.0  # seconds for the interpreter to end by itself
+ORPHAN_TIME = 10.0  # seconds, after the grace, for a process without its parent to end
 
 Queues = Annotated[
     list[str] | None,
@@ -60,6 +72,20 @@ def worker(
             help="Child processes for workers with executor=process. [the number of CPUs]",
         ),
     ] = None,
+    processes: Annotated[
+        int | None,
+        typer.Option(
+            envvar="BATON_PROCESSES",
+            help="Worker processes like this one under one parent, which replaces what dies. [1]",
+        ),
+    ] = None,
+    prune: Annotated[
+        str | None,
+        typer.Option(
+            envvar="BATON_PRUNE",
+            help="Delete finished jobs by age: completed=7d,discarded=30d. Or JSON. [nothing]",
+        ),
+    ] = None,
     lease_ttl: Annotated[
         float | None,
         typer.Option(
@@ -81,7 +107,9 @@ def worker(
     """Perform jobs until SIGTERM or SIGINT.
 
     The first signal lets running jobs end within the grace; the second gives them back at once.
+    The exit code is 5 when jobs were given back, 0 when all that were started ended.
     """
+    leash = Leash.found()
     settings = load(
         queues=queues or None,
         app=app,
@@ -93,28 +121,114 @@ def worker(
         poll_interval=poll_interval,
         grace=grace,
         child_processes=child_processes,
+        processes=processes,
+        prune=prune,
         lease_ttl=lease_ttl,
         log_level=log_level,
         log_format=log_format,
     )
     logs.configure(settings.log_level, settings.log_format)
+    if leash is None and settings.processes > 1:
+        raise typer.Exit(anyio.run(_supervise, settings.processes))
     process = Node(settings, load_registry(settings.app))
     uvloop = importlib.util.find_spec("uvloop") is not None
-    anyio.run(_run, process, backend="asyncio", backend_options={"use_uvloop": uvloop})
+    clean = anyio.run(
+        _run,
+        process,
+        leash,
+        settings.grace,
+        backend="asyncio",
+        backend_options={"use_uvloop": uvloop},
+    )
+    if not clean:
+        raise typer.Exit(ExitCode.UNFINISHED)
 
 
-async def _run(node: Node) -> None:
-    async with anyio.create_task_group() as tasks:
-        tasks.start_soon(_watch_signals, node)
-        await node.run()
+async def _run(node: Node, leash: Leash | None, grace: float) -> bool:
+    clean = False
+
+    async def serve(*, task_status: TaskStatus[None]) -> None:
+        nonlocal clean
+        clean = await node.run(task_status=task_status)
         tasks.cancel_scope.cancel()
+
+    async with anyio.create_task_group() as tasks:
+        stop = Stop(node)
+        if leash is not None:
+            stop.obey(leash, grace)
+        tasks.start_soon(_watch_signals, stop.hear_signal)
+        await tasks.start(serve)
+        if leash is not None:
+            leash.ready()
     # A thread in user code that never returns would keep the interpreter from ending.
-    last_resort = threading.Timer(EXIT_TIME, os._exit, (0,))
-    last_resort.daemon = True
-    last_resort.start()
+    _end_after(EXIT_TIME, ExitCode.OK if clean else ExitCode.UNFINISHED)
+    return clean
 
 
-async def _watch_signals(node: Node) -> None:
+class Stop:
+    """Tells a node to stop, on behalf of signals and of a parent."""
+
+    def __init__(self, node: Node) -> None:
+        self._node = node
+        self._draining = False
+        self._signalled = False
+
+    def hear_signal(self) -> None:
+        """Finish what is in hand; at the second signal, end without the grace.
+
+        A first signal after the parent's word means the same: systemd signals both.
+        """
+        if self._signalled:
+            self.force()
+        self._signalled = True
+        self.drain()
+
+    def drain(self) -> None:
+        """Finish what is in hand."""
+        if not self._draining:
+            self._draining = True
+            self._node.stop()
+
+    def force(self) -> None:
+        """End without the grace."""
+        self.drain()
+        self._node.stop()
+
+    def obey(self, leash: Leash, grace: float) -> None:
+        """Do what the parent says, and end soon after it."""
+        loop = asyncio.get_running_loop()
+
+        def call(function: Callable[[], None]) -> None:
+            with contextlib.suppress(RuntimeError):  # the loop has ended by itself
+                loop.call_soon_threadsafe(function)
+
+        def orphaned() -> None:
+            log.warning("parent.lost")
+            call(self.drain)
+            # also when user code blocks the event loop: nobody else would end this process
+            _end_after(grace + ORPHAN_TIME, ExitCode.UNFINISHED)
+
+        leash.watch(
+            drain=lambda: call(self.drain), force=lambda: call(self.force), orphaned=orphaned
+        )
+
+
+async def _supervise(count: int) -> int:
+    supervisor = Supervisor([sys.executable, *sys.orig_argv[1:]], count)
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(_watch_signals, supervisor.stop)
+        code = await supervisor.run()
+        tasks.cancel_scope.cancel()
+    return code
+
+
+async def _watch_signals(stop: Callable[[], None]) -> None:
     with anyio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
         async for _ in signals:
-            node.stop()
+            stop()
+
+
+def _end_after(seconds: float, code: ExitCode) -> None:
+    last_resort = threading.Timer(seconds, os._exit, (int(code),))
+    last_resort.daemon = True
+    last_resort.start()

@@ -401,7 +401,8 @@ comment on column baton.crons.updated_at is 'When this row was last changed.';
 create table baton.duties (
   name text primary key,
   last_run_at timestamptz not null default '-infinity',
-  position bigint not null default 0
+  position bigint not null default 0,
+  progress jsonb not null default '{}'
 ) with (fillfactor = 50);
 insert into baton.duties (name) values ('sweep'), ('rescue'), ('prune');
 
@@ -409,6 +410,7 @@ comment on table baton.duties is 'When each periodic duty last ran; its row lock
 comment on column baton.duties.name is 'The duty.';
 comment on column baton.duties.last_run_at is 'When it last ran, whichever process did it.';
 comment on column baton.duties.position is 'How far it got, where it goes through a table in portions.';
+comment on column baton.duties.progress is 'What it has to know of the portions before, a JSON object; empty between two passes.';
 
 -- The gate. A step may run when it has no row here; a row that poisons it cancels it.
 create view baton.unmet_dependencies as

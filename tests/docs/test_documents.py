@@ -216,6 +216,32 @@ def test_the_guide_to_cron_does_what_it_says(place: Path, database: str) -> None
     assert (three.count("\n"), five.count("\n")) == (3, 5)
 
 
+def test_the_guide_to_running_does_what_it_says(
+    place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = blocks(ROOT / "docs" / "running.md")
+    said = [command for block in found if block.language == "sh" for command in commands(block)]
+    (place / "shop.py").write_text("from baton import worker\n\n@worker()\ndef audit(job): ...\n")
+    for command in said:
+        if command.startswith("baton worker"):
+            with running(command):
+                with psycopg.connect(autocommit=True, conninfo=os.environ["BATON_DSN"]) as conn:
+                    while not conn.execute("select 1 from baton.leases").fetchone():
+                        pass
+        else:
+            shell(command)
+    [toml] = [block for block in found if block.language == "toml"]
+    (place / "baton.toml").write_text(toml.text)
+    assert [rule.queue for rule in load().prune] == [None, "mail", None, None]
+    [given] = re.findall(r"`(\[\{.*\}\])`", (ROOT / "docs" / "running.md").read_text())
+    monkeypatch.setenv("BATON_PRUNE", given)
+    assert load().prune[0].older_than == 604_800
+    [unit] = [block for block in found if block.language == "ini"]
+    for name, value in re.findall(r"(BATON_[A-Z]+)=(\S+)", unit.text):
+        monkeypatch.setenv(name, value)
+    assert (load().app, load().processes, load().grace) == ("shop", 4, 45)
+
+
 def test_the_configuration_guide_names_every_setting_and_its_default(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -14,6 +14,7 @@ import anyio
 import pytest
 
 from baton import Client
+from baton.cli.frame import ExitCode
 from baton.jobs import NewJob
 from baton.workflows import Workflow
 from tests.support import rows, value
@@ -130,7 +131,7 @@ async def test_a_second_signal_gives_a_stuck_thread_back_and_ends(database: str,
         await appears(app / "stuck.1.begun")
         process.send_signal(signal.SIGTERM)
         process.send_signal(signal.SIGINT)
-        assert await exit_of(process) == 0
+        assert await exit_of(process) == ExitCode.UNFINISHED
     assert log_of(app)[-1]["clean"] is False
     assert await rows(database, "select state::text, attempt from baton.jobs") == [("available", 0)]
 

@@ -191,6 +191,27 @@ async def test_stopping_waits_for_what_runs_and_starts_nothing_new(database: str
     assert found == {first.id: "completed", second.id: "available"}
 
 
+async def test_what_is_claimed_while_shutdown_begins_is_given_back_and_never_starts(
+    database: str,
+) -> None:
+    registry = Registry()
+    started: list[int] = []
+
+    @registry.worker()
+    async def notes(job: Job) -> None:
+        started.append(job.id)
+        await anyio.sleep_forever()
+
+    async with Client(database) as client:
+        await client.insert(notes.new())
+    for _ in range(5):
+        # the first cycle is under way when the node says that it has started
+        async with running(database, registry) as (node, _):
+            node.stop()
+    assert started == []
+    assert await rows(database, "select state::text, attempt from baton.jobs") == [("available", 0)]
+
+
 @pytest.mark.parametrize("how", ["no grace", "second signal"])
 async def test_what_does_not_end_in_time_is_given_back_uncharged(database: str, how: str) -> None:
     registry = Registry()
