@@ -92,6 +92,7 @@ class Node:
         if self._stopping.is_set():
             self._forced.set()
         self._stopping.set()
+        self._producer.drain()  # here, so that not even a fetch that ends in this moment starts one
 
     async def run(self, *, task_status: TaskStatus[None] = TASK_STATUS_IGNORED) -> bool:
         """Work until `stop` is called.
@@ -193,7 +194,6 @@ class Node:
     async def _finish(self) -> bool:
         grace = 0.0 if self._forced.is_set() else self._settings.grace
         log.info("worker.stopping", running=len(self._executor.in_hand), grace=grace)
-        self._producer.drain()
         with move_on_after(grace) as scope:
             async with create_task_group() as waiting:
                 waiting.start_soon(self._cut_short, scope)
