@@ -7,6 +7,16 @@ from datetime import timedelta
 from typing import Any, assert_type
 
 from baton import Client, Job, NewJob, Snooze, SyncClient, Worker, Workflow, insert, worker
+from baton.testing import (
+    all_enqueued_sync,
+    assert_enqueued,
+    clock,
+    drain_queue,
+    inline,
+    manual,
+    perform_job,
+    perform_job_sync,
+)
 
 
 @worker(queue="default", max_attempts=3)
@@ -22,6 +32,11 @@ def summarize(job: Job) -> dict[str, Any] | Snooze:
 
 @worker()
 def plain(job: Job, text: str) -> int:
+    return len(text)
+
+
+@worker()
+async def count(job: Job, text: str) -> int:
     return len(text)
 
 
@@ -66,3 +81,23 @@ async def main(job: Job) -> None:
         assert_type((await client.get_workflow(flow.workflow_id)).state, str)
     with SyncClient() as sync_client:
         assert_type(sync_client.insert(plain.new("x")), Job)
+
+
+async def tests(job: Job) -> None:
+    # what a worker returns comes back, with its type, async or not
+    assert_type(await perform_job(count, {"text": "x"}, attempt=2), int)
+    assert_type(await perform_job(plain, {"text": "x"}, priority=1), int)
+    assert_type(perform_job_sync(count, results={"a": 1}), int)
+    assert_type(perform_job_sync(plain), int)
+    await perform_job(fetch.new("x"), resources={"db": object()})
+    await perform_job(Send, {"to": "a@b"})
+    await perform_job(fetch, {}, attempts=2)  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue]
+
+    with inline(raise_errors=True) as performed:
+        assert_type([each.job for each in performed], list[Job])
+    with manual("postgresql://localhost/test"):
+        assert_type(await assert_enqueued(fetch, args={"topic": "x"}, count=1), list[Job])
+        assert_type(all_enqueued_sync(tags=["x"], dsn="postgresql://"), list[Job])
+        await assert_enqueued(Send, arg={})  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
+        assert_type((await drain_queue(with_scheduled=True)).completed, int)
+        assert_type(await clock.advance(hours=1), int)
