@@ -6,7 +6,7 @@ import pytest
 from baton import Job, Registry
 from baton.services.notifier import Notifier
 from tests.services.test_node import all_final, running, until
-from tests.support import connection, rows, value
+from tests.support import rows, value
 
 pytestmark = pytest.mark.anyio
 
@@ -65,13 +65,11 @@ async def test_what_was_said_while_nobody_listened_is_caught_up_with(database: s
     async def nothing(_job: Job) -> None: ...
 
     async with running(database, registry, poll_interval=3_600):
+        # nobody is told of this job, as if its notification had been lost
+        insert = "insert into baton.jobs (worker) values (%s) returning id"
+        await rows(database, insert, nothing.new().worker)
         [lost] = await value(database, LISTENERS)
-        async with connection(database) as conn, conn.transaction():
-            # nobody hears of this job: its row is as if the notification had been lost
-            await conn.execute("select pg_terminate_backend(%s)", (lost,))
-            await conn.execute(
-                "insert into baton.jobs (worker) values (%s)", (nothing.new().worker,)
-            )
+        await rows(database, "select pg_terminate_backend(%s)", lost)
         await until(all_final(database))
 
 
