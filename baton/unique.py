@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 from baton.errors import InvalidJob
 from baton.states import State
@@ -67,6 +67,17 @@ class Unique:
         object.__setattr__(self, "states", states)
         if self.period is not None:
             object.__setattr__(self, "period", _seconds(self.period))
+
+    def options(self) -> dict[str, Any]:
+        """Return everything as JSON values, the form in which the SQL functions take it."""
+        return {
+            "fields": list(self.fields),
+            "keys": list(self.keys),
+            "period": self.period,
+            "states": list(self.states),
+            "on_conflict": self.on_conflict,
+            "replace": list(self.replace),
+        }
 
 
 def _check_names(what: str, names: Sequence[str], known: frozenset[str]) -> None:

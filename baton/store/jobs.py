@@ -35,6 +35,7 @@ def job_columns(
             job.timeout,
             job.deadline,
             job.weight,
+            None if job.unique is None else documents.encode(job.unique.options()),
         )
         for job, identity in jobs
     ]
@@ -51,6 +52,7 @@ def job_columns(
         "timeouts",
         "deadlines",
         "weights",
+        "uniques",
     )
     return dict(zip(names, door.columns(rows, len(names)), strict=True))
 
@@ -79,7 +81,8 @@ async def insert(
         DatabaseError: the database refused or is away.
     """
     params = job_columns(((job, {}) for job in jobs), limit=limit)
-    return [to_job(row[:-1]) for row in await door.run(conn, schema, "job_insert", params)]
+    rows = await door.run(conn, schema, "job_insert", params)
+    return [to_job(row[:-1], conflict=row[-1]) for row in rows]
 
 
 def insert_sync(
@@ -87,4 +90,5 @@ def insert_sync(
 ) -> list[Job]:
     """Do what `insert` does, on a synchronous connection."""
     params = job_columns(((job, {}) for job in jobs), limit=limit)
-    return [to_job(row[:-1]) for row in door.run_sync(conn, schema, "job_insert", params)]
+    rows = door.run_sync(conn, schema, "job_insert", params)
+    return [to_job(row[:-1], conflict=row[-1]) for row in rows]

@@ -17,7 +17,7 @@ from baton.status import Node, WorkflowStatus
 Row = Sequence[Any]
 
 
-def to_job(row: Row) -> Job:
+def to_job(row: Row, *, conflict: bool = False) -> Job:
     """Return the job of a row with the 21 columns that ``job_insert.sql`` ends with."""
     (
         job_id,
@@ -64,6 +64,7 @@ def to_job(row: Row) -> Job:
         timeout=timeout,
         deadline=deadline,
         weight=weight,
+        conflict=conflict,
     )
 
 

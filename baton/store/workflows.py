@@ -53,6 +53,7 @@ def _params(workflow: Workflow, limit: int) -> dict[str, Any]:
         "name": workflow.name,
         "meta": "{}",
         **job_columns(((step.job, _identity(workflow, step)) for step in steps), limit=limit),
+        "suspended": [bool(step.deps) for step in steps],
         "step_names": [step.name for step in steps],
         "deps": [documents.encode(list(step.deps)) for step in steps],
         "ignore_cancelled": [step.ignore_cancelled for step in steps],
@@ -75,7 +76,7 @@ def _identity(workflow: Workflow, step: NewStep) -> dict[str, Any]:
 
 
 def _jobs(rows: Sequence[door.Row], workflow: Workflow) -> list[Job]:
-    by_name = {job.step_name: job for job in (to_job(row[:-1]) for row in rows)}
+    by_name = {job.step_name: job for job in (to_job(row) for row in rows)}
     return [by_name[name] for name in workflow.step_names()]
 
 

@@ -111,6 +111,27 @@ comment on column baton.jobs.partition_key is 'The partition of its queue that t
 comment on column baton.jobs.unique_key is 'Jobs with the same key exclude each other while in one of unique_states; cleared when the job leaves them.';
 comment on column baton.jobs.unique_states is 'The states in which unique_key excludes others.';
 
+-- A job that is about to be inserted; what baton.new_jobs makes of the arrays of a program.
+create type baton.new_job as (
+  ordinal bigint,
+  state baton.job_state,
+  queue text,
+  worker text,
+  args jsonb,
+  meta jsonb,
+  tags text[],
+  priority smallint,
+  max_attempts smallint,
+  scheduled_at timestamptz,
+  timeout double precision,
+  deadline timestamptz,
+  weight smallint,
+  partition_key text,
+  unique_key text,
+  unique_states baton.job_state[],
+  unique_by jsonb
+);
+
 create table baton.workflows (
   id uuid primary key default gen_random_uuid(),
   name text,

@@ -303,3 +303,35 @@ def test_the_default_clients_leave_nothing_open_after_asyncio_run(
             """
         ).fetchone()
     assert row == (0,)
+
+
+async def test_what_is_due_soon_wakes_the_stagers_once(database: str) -> None:
+    async with connection(database) as listener, Client(database) as client:
+        await listener.execute('listen "baton.control"')
+        await client.insert_all([job(), job(schedule_in=60)])
+        await client.insert_all([job(schedule_in=0.5), job(schedule_in=1), job(schedule_in=60)])
+        heard = [each.payload async for each in listener.notifies(timeout=5, stop_after=1)]
+        extra = [each.payload async for each in listener.notifies(timeout=0.1)]
+    assert (heard, extra) == (["due"], [])
+
+
+@pytest.mark.parametrize(
+    ("partition_by", "keys"),
+    [
+        ("worker", ["tests.worker", "tests.worker"]),
+        ("args.tenant", ["a", ""]),
+        ("meta.tenant", ["7", ""]),
+        (None, [None, None]),
+    ],
+)
+async def test_a_job_of_a_partitioned_queue_knows_its_partition(
+    database: str, partition_by: str | None, keys: list[str | None]
+) -> None:
+    async with Client(database) as client, connection(database) as conn:
+        await conn.execute(
+            "insert into baton.queues (name, partition_by) values ('default', %s)", [partition_by]
+        )
+        await client.insert_all([job(args={"tenant": "a"}, meta={"tenant": 7}), job()])
+        await client.insert_workflow(Workflow().add("a", job(args={"tenant": "a"})))
+    found = await rows(database, "select partition_key from baton.jobs order by id limit 2")
+    assert [key for (key,) in found] == keys
