@@ -33,7 +33,7 @@ class JobOptions(TypedDict, total=False):
     timeout: float | timedelta
     deadline: datetime
     weight: int
-    unique: Unique
+    unique: Unique | None
 
 
 class WorkerOptions(JobOptions, total=False):

@@ -80,6 +80,8 @@ class NewJob:
         _check_time("deadline", self.deadline)
         if self.timeout is not None and not 0 < self.timeout < float("inf"):
             raise InvalidJob(f"timeout must be a number of seconds above 0, not {self.timeout!r}")
+        if self.unique is not None and not isinstance(self.unique, Unique):
+            raise InvalidJob(f"unique must be a Unique, not {self.unique!r}")
         if type(self.weight) is not int or not 0 < self.weight <= WEIGHT_LIMIT:
             raise InvalidJob(f"weight must be from 1 to {WEIGHT_LIMIT:,}, not {self.weight!r}")
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Literal, get_args
 
+from baton.documents import check_text
 from baton.errors import InvalidJob
 from baton.states import State
 
@@ -16,14 +17,16 @@ REPLACEABLE = frozenset(
 )
 WAITING = (State.SUSPENDED, State.AVAILABLE, State.SCHEDULED, State.RETRYABLE)
 INCOMPLETE = (*WAITING, State.EXECUTING)
+SHORTEST, LONGEST = 1e-6, 100 * 365 * 86_400  # seconds
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Unique:
     """Makes a job unique: while one like it is there, an insert gives that one back.
 
-    A job stays unique for as long as it is in one of ``states``; once it has left them it never
-    excludes another again, also when it is retried.
+    A job excludes others for as long as it is in one of ``states``, from its insert on: once it has
+    left them it never excludes another again, also when it is retried. Jobs are compared when
+    they are inserted; those that differ in ``fields`` or ``keys`` are never the same.
 
     Attributes:
         fields: what must be equal: any of ``worker``, ``queue``, ``args`` and ``meta``.
@@ -49,22 +52,25 @@ class Unique:
     replace: Sequence[str] = ()
 
     def __post_init__(self) -> None:
-        _check_names("unique fields", self.fields, FIELDS)
-        if not self.fields:
+        fields = _names("unique fields", self.fields, FIELDS)
+        if not fields:
             raise InvalidJob("unique fields must name at least one field")
-        if isinstance(self.keys, str) or not all(isinstance(key, str) for key in self.keys):
-            raise InvalidJob(f"unique keys must be a list of names, not {self.keys!r}")
+        keys = _names("unique keys", self.keys)
+        if keys and not {"args", "meta"} & set(fields):
+            raise InvalidJob("unique keys are those of args and meta, and fields names neither")
+        replace = _names("replace", self.replace, REPLACEABLE)
         if self.on_conflict not in get_args(OnConflict):
             raise InvalidJob(
                 f"on_conflict must be skip, replace or reschedule, not {self.on_conflict!r}"
             )
-        _check_names("replace", self.replace, REPLACEABLE)
-        if bool(self.replace) != (self.on_conflict == "replace"):
+        if bool(replace) != (self.on_conflict == "replace"):
             raise InvalidJob('replace and on_conflict="replace" go together')
-        _check_names("unique states", self.states, frozenset(State))
         default = WAITING if self.on_conflict == "reschedule" else INCOMPLETE
-        states = tuple(dict.fromkeys(State(state) for state in self.states)) or default
-        object.__setattr__(self, "states", states)
+        states = tuple(map(State, _names("unique states", self.states, frozenset(State))))
+        object.__setattr__(self, "fields", fields)
+        object.__setattr__(self, "keys", keys)
+        object.__setattr__(self, "replace", replace)
+        object.__setattr__(self, "states", states or default)
         if self.period is not None:
             object.__setattr__(self, "period", _seconds(self.period))
 
@@ -80,13 +86,24 @@ class Unique:
         }
 
 
-def _check_names(what: str, names: Sequence[str], known: frozenset[str]) -> None:
-    if isinstance(names, str) or not set(names) <= known:
+def _names(what: str, names: Sequence[str], known: frozenset[str] | None = None) -> tuple[str, ...]:
+    if isinstance(names, str) or not all(isinstance(name, str) for name in names):
+        raise InvalidJob(f"{what} must be a list of names, not {names!r}")
+    if known is not None and not set(names) <= known:
         raise InvalidJob(f"{what} must be of {', '.join(sorted(known))}, not {names!r}")
+    try:
+        return tuple(dict.fromkeys(check_text(name, f"one of {what}") for name in names))
+    except ValueError as error:
+        raise InvalidJob(str(error)) from None
 
 
 def _seconds(period: float | timedelta) -> float:
-    number = period.total_seconds() if isinstance(period, timedelta) else float(period)
-    if not 0 < number < float("inf"):
-        raise InvalidJob(f"period must be a number of seconds above 0, not {period!r}")
+    try:
+        number = period.total_seconds() if isinstance(period, timedelta) else float(period)
+    except (TypeError, ValueError):
+        number = 0.0
+    if not SHORTEST <= number <= LONGEST:
+        raise InvalidJob(
+            f"period must be a number of seconds above 0 and at most 100 years, not {period!r}"
+        )
     return number

@@ -15,13 +15,24 @@ from baton.jobs import Job, NewJob
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewStep:
-    """A step that is not inserted yet."""
+    """A step that is not inserted yet.
+
+    Raises:
+        InvalidWorkflow: its job is unique.
+    """
 
     name: str
     job: NewJob
     deps: tuple[str, ...]
     ignore_cancelled: bool
     ignore_discarded: bool
+
+    def __post_init__(self) -> None:
+        if self.job.unique is not None:
+            raise InvalidWorkflow(
+                f"the job of step {self.name!r} is unique, but a step is a job of its own; "
+                f"make it with_options(unique=None)"
+            )
 
 
 class Workflow:
@@ -77,7 +88,7 @@ class Workflow:
 
         Raises:
             DuplicateStep: the workflow has a step of that name.
-            InvalidWorkflow: the name is blank, or ``job`` is not a job.
+            InvalidWorkflow: the name is blank, or ``job`` is not a job, or is unique.
         """
         try:
             check_text(name, "the name of a step")

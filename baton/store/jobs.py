@@ -31,8 +31,8 @@ def job_columns(
             job.priority,
             job.max_attempts,
             job.scheduled_at if job.schedule_in is None else None,
-            job.schedule_in,
-            job.timeout,
+            _float(job.schedule_in),
+            _float(job.timeout),
             job.deadline,
             job.weight,
             None if job.unique is None else documents.encode(job.unique.options()),
@@ -55,6 +55,11 @@ def job_columns(
         "uniques",
     )
     return dict(zip(names, door.columns(rows, len(names)), strict=True))
+
+
+def _float(number: float | None) -> float | None:
+    # an array is of one type, and a program may have given integers too
+    return None if number is None else float(number)
 
 
 def _context(job: NewJob) -> dict[str, Any]:
