@@ -321,3 +321,22 @@ class InlineTooDeep(BatonError):
             f"leave those with a later time aside with inline(with_scheduled=False), or use "
             f"drain_queue(with_limit=…)"
         )
+
+
+class MaintenanceBusy(DatabaseError):
+    """Two sessions want to rebuild the indexes of a schema at once."""
+
+    def __init__(self, schema: str) -> None:
+        super().__init__(f'another "baton maintain --reindex" is at work on schema "{schema}"')
+
+
+class RebuildHeldUp(DatabaseError):
+    """An index was not rebuilt, because a transaction of somebody else did not end."""
+
+    def __init__(self, index: str, seconds: float, holders: Collection[str]) -> None:
+        by = ", ".join(holders) or "a transaction that this user can't see"
+        super().__init__(
+            f"{index} was not rebuilt: for {seconds:g} s it was held up by {by}; "
+            f"end that, or try again later"
+        )
+        self.index = index

@@ -85,6 +85,9 @@ COMMANDS: Mapping[str, Command | Group] = {
             "next": Command("baton.cli.cron:next_", "Show when an entry ticks next."),
         },
     ),
+    "maintain": Command(
+        "baton.cli.maintain:maintain", "Look after tables and indexes that have grown old."
+    ),
     "psql": Command(
         "baton.cli.psql:psql", "Open psql with Baton's tables in reach.", passes_options_on=True
     ),

@@ -14,6 +14,7 @@ ROUTINES = "routines"
 
 _FILE = re.compile(r"(?P<version>\d{3})_\w+\.sql")
 _CREATED = re.compile(r"^create or replace (?:function|procedure) baton\.(\w+)", re.MULTILINE)
+_TABLE = re.compile(r"^create (?:unlogged )?table baton\.(\w+)", re.MULTILINE)
 
 
 class Change(NamedTuple):
@@ -74,6 +75,12 @@ def routines() -> Change:
 def routine_names() -> list[str]:
     """Return the names of the functions and procedures."""
     return sorted(set(_CREATED.findall(routines().text)))
+
+
+def table_names() -> list[str]:
+    """Return the names of the tables that migrations make."""
+    made = "\n".join(migration.change.text for migration in migrations())
+    return sorted(set(_TABLE.findall(made)))
 
 
 def bookkeeping() -> str:

@@ -221,6 +221,7 @@ def test_the_guide_to_running_does_what_it_says(
 ) -> None:
     found = blocks(ROOT / "docs" / "running.md")
     said = [command for block in found if block.language == "sh" for command in commands(block)]
+    outputs: dict[str, str] = {}
     (place / "shop.py").write_text("from baton import worker\n\n@worker()\ndef audit(job): ...\n")
     for command in said:
         if command.startswith("baton worker"):
@@ -229,7 +230,9 @@ def test_the_guide_to_running_does_what_it_says(
                     while not conn.execute("select 1 from baton.leases").fetchone():
                         pass
         else:
-            shell(command)
+            outputs[command] = shell(command)
+    assert "nothing needs to be done" in outputs["baton maintain"]
+    assert json.loads(outputs["baton maintain --vacuum --reindex --json"])["advice"] == []
     [toml] = [block for block in found if block.language == "toml"]
     (place / "baton.toml").write_text(toml.text)
     assert [rule.queue for rule in load().prune] == [None, "mail", None, None]
