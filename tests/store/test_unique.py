@@ -1,14 +1,16 @@
 """Unique jobs: one of a kind, whoever inserts and however many at once."""
 
 import asyncio
+import multiprocessing
 from collections import Counter
+from concurrent.futures import ProcessPoolExecutor
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 from psycopg import IsolationLevel
 
-from baton import Client, Unique, Workflow
+from baton import Client, SyncClient, Unique, Workflow
 from baton.errors import InvalidJob, InvalidWorkflow, StatementConflict
 from baton.jobs import Job, NewJob
 from baton.states import State
@@ -96,6 +98,22 @@ async def test_each_queue_is_told_once_and_not_for_a_conflict(database: str) -> 
         await client.insert_all([one(queue="a"), one(queue="b"), one(queue="b"), job(queue="c")])
         heard = [each.payload async for each in listener.notifies(timeout=0.5)]
     assert sorted(heard) == ["b", "c"]
+
+
+def insert_elsewhere(database: str, numbers: list[int]) -> list[tuple[int, bool]]:
+    with SyncClient(database) as client:
+        inserted = client.insert_all([one(args={"n": number}) for number in numbers])
+    return [(each.id, each.conflict) for each in inserted]
+
+
+def test_of_many_processes_each_job_is_inserted_by_one(database: str) -> None:
+    numbers = list(range(200))
+    with ProcessPoolExecutor(4, multiprocessing.get_context("spawn")) as processes:
+        orders = [numbers, numbers[::-1], numbers[100:] + numbers[:100], numbers]
+        futures = [processes.submit(insert_elsewhere, database, order) for order in orders]
+        got = [pair for future in futures for pair in future.result(60)]
+    assert len({job_id for job_id, _ in got}) == 200
+    assert Counter(conflict for _, conflict in got) == {False: 200, True: 600}
 
 
 @pytest.mark.parametrize("inserts", [10, 50])

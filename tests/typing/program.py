@@ -6,7 +6,7 @@ Each ignored line must be an error: both checkers are told to complain about an 
 from datetime import timedelta
 from typing import Any, assert_type
 
-from baton import Client, Job, NewJob, Snooze, SyncClient, Worker, Workflow, insert, worker
+from baton import Client, Job, NewJob, Snooze, SyncClient, Unique, Worker, Workflow, insert, worker
 from baton.testing import (
     all_enqueued_sync,
     assert_enqueued,
@@ -65,6 +65,12 @@ async def main(job: Job) -> None:
     fetch.new(topic="x", other=1)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
     plain.new(text=b"")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     fetch.with_options(priority="high")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+
+    once = Unique(keys=["topic"], period=timedelta(hours=1), states=["available", "executing"])
+    assert_type(fetch.with_options(unique=once).new(topic="x"), NewJob)
+    assert_type((await fetch.with_options(unique=None).insert(topic="x")).conflict, bool)
+    Unique(on_conflict="ignore")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    fetch.with_options(unique=True)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
 
     assert_type(await fetch.insert(topic="x"), Job)
     await fetch.insert(topic=5)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
