@@ -262,7 +262,7 @@ async def test_a_client_goes_on_after_its_connections_were_cut(database: str) ->
         await rows(
             database,
             """
-            select pg_terminate_backend(pid) from pg_stat_activity
+            select pg_terminate_backend(pid, 10000) from pg_stat_activity
             where datname = current_database() and pid <> pg_backend_pid()
             """,
         )
