@@ -1,31 +1,25 @@
 """What any queue of the Oban model must show, each under its number, from a client to the row.
 
-The behaviours that are not here bear their numbers or names where their part is tested: 11 and 12
-in test_borrowed, 24 and 26 to 32 in test_limits and test_queues, 33 to 38 in test_operations and
-test_cancel, 39 in test_rescue, 40 in test_prune, 41 to 46 in test_crons and test_cron, 47 in
-test_processes, 48 and 49 in test_notifier, 51 and 52 in tests/testing.
+The behaviours that are not here bear their numbers or names where their part is tested: 1 to 10, 13
+and 14 in test_insert_behaviours, 11 and 12 in test_borrowed, 24 and 26 to 32 in test_limits and
+test_queues, 33 to 38 in test_operations and test_cancel, 39 in test_rescue, 40 in test_prune, 41 to
+46 in test_crons and test_cron, 47 in test_processes, 48 and 49 in test_notifier, 51 and 52 in
+tests/testing.
 """
 
 import asyncio
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 import anyio
 import pytest
 
 from baton import Cancel, Client, Job, NewJob, Registry, Snooze, State, Telemetry
-from baton.errors import InvalidArguments, InvalidJob
 from tests.services.test_node import all_final, running, until
-from tests.support import job as new_job
 from tests.support import value
 
 pytestmark = pytest.mark.anyio
-
-
-async def inserted(database: str, **options: Any) -> Job:
-    async with Client(database) as client:
-        return await client.insert(new_job(**options))
 
 
 async def attempted(
@@ -47,112 +41,6 @@ async def attempted(
 
         await until(is_over)
         return await client.get_job(job.id)
-
-
-async def test_1_insert_sets_id_timestamps_and_the_state_available(database: str) -> None:
-    job = await inserted(database)
-    now = await value(database, "select clock_timestamp()")
-    assert job.id > 0
-    assert job.state is State.AVAILABLE
-    assert timedelta() <= now - job.inserted_at < timedelta(minutes=1)
-    assert job.scheduled_at == job.inserted_at
-
-
-async def test_2_a_future_time_makes_it_scheduled(database: str) -> None:
-    later = datetime.now(UTC) + timedelta(hours=1)
-    job = await inserted(database, scheduled_at=later)
-    assert (job.state, job.scheduled_at) == (State.SCHEDULED, later)
-
-
-async def test_3_a_past_time_runs_promptly(database: str) -> None:
-    async def work(_job: Job) -> None: ...
-
-    past = datetime.now(UTC) - timedelta(days=1)
-    job = await attempted(database, work, scheduled_at=past)
-    assert job.state is State.COMPLETED
-
-
-@pytest.mark.parametrize("delay", [60, 60.0, timedelta(minutes=1)])
-async def test_4_a_relative_delay_is_int_float_or_timedelta_and_overrides_scheduled_at(
-    database: str, delay: Any
-) -> None:
-    registry = Registry()
-
-    @registry.worker()
-    async def work(_job: Job) -> None: ...
-
-    far = datetime.now(UTC) + timedelta(days=9)
-    async with Client(database) as client:
-        given = work.with_options(schedule_in=delay, scheduled_at=far)
-        job = await client.insert(given.new())
-    assert job.scheduled_at - job.inserted_at == timedelta(minutes=1)
-
-
-@pytest.mark.parametrize("blank", [{"queue": " "}, {"worker": ""}])
-async def test_5_blank_queue_or_worker_is_rejected(database: str, blank: Any) -> None:
-    with pytest.raises(InvalidJob, match="must not be blank"):
-        await inserted(database, **blank)
-
-
-@pytest.mark.parametrize("number", [0, -1])
-async def test_6_max_attempts_below_one_is_rejected(database: str, number: int) -> None:
-    with pytest.raises(InvalidJob, match="max_attempts must be from 1"):
-        await inserted(database, max_attempts=number)
-
-
-@pytest.mark.parametrize("number", [-1, 10])
-async def test_7_priority_outside_0_to_9_is_rejected(database: str, number: int) -> None:
-    with pytest.raises(InvalidJob, match="priority must be from 0 to 9"):
-        await inserted(database, priority=number)
-
-
-async def test_8_tags_are_trimmed_lowercased_deduped_and_texts(database: str) -> None:
-    job = await inserted(database, tags=[" Mail ", "mail", 7, "ÉTÉ"])
-    assert job.tags == ("mail", "7", "été")
-
-
-async def test_9_options_of_a_job_override_the_workers_defaults(database: str) -> None:
-    registry = Registry()
-
-    @registry.worker(queue="mail", priority=3, max_attempts=4, tags=["a"], timeout=5)
-    async def work(_job: Job) -> None: ...
-
-    async with Client(database) as client:
-        default = await client.insert(work.new())
-        other = await client.insert(work.with_options(queue="bulk", priority=0, timeout=9).new())
-    assert (default.queue, default.priority, default.timeout) == ("mail", 3, 5)
-    assert (other.queue, other.priority, other.timeout) == ("bulk", 0, 9)
-    assert (other.max_attempts, other.tags) == (4, ("a",))
-
-
-async def test_10_arguments_are_checked_against_the_signature_at_enqueue(database: str) -> None:
-    registry = Registry()
-
-    @registry.worker()
-    async def work(_job: Job, amount: int) -> None: ...
-
-    wrong: Any = work
-    async with Client(database) as client:
-        for arguments in ({}, {"amount": "much"}, {"amount": 1, "other": 2}):
-            with pytest.raises(InvalidArguments):
-                await client.insert(wrong.new(**arguments))
-    assert await value(database, "select count(*) from baton.jobs") == 0
-
-
-async def test_13_bulk_insert_returns_every_job_with_its_id_in_order(database: str) -> None:
-    async with Client(database) as client:
-        jobs = await client.insert_all([new_job(args={"n": n}) for n in range(1_000)])
-    assert [job.args["n"] for job in jobs] == list(range(1_000))
-    assert [job.id for job in jobs] == sorted({job.id for job in jobs})
-
-
-async def test_14_success_completes_with_a_time_and_keeps_meta(database: str) -> None:
-    async def work(_job: Job) -> None: ...
-
-    job = await attempted(database, work, meta={"mine": 1})
-    assert job.state is State.COMPLETED
-    assert job.completed_at is not None
-    assert job.meta == {"mine": 1}
 
 
 async def test_15_an_error_makes_it_retryable_in_the_future_and_is_kept(database: str) -> None:
