@@ -60,6 +60,7 @@ class Supervisor:
         if forced:
             self._forced.set()
         self._stopping.set()
+        self._settled.set()
         self._tell(FORCE if forced else DRAIN)
 
     async def run(self) -> int:
@@ -94,7 +95,8 @@ class Supervisor:
                 self._children.discard(child)
             self._settled.set()
             if self._stopping.is_set():
-                self._codes.append(code)
+                # a signal to all can end one that does not listen yet, and has done nothing
+                self._codes.append(code if child.is_ready or code > 0 else 0)
                 return
             if code > 0 and not self._worked:
                 self._codes.append(code)
@@ -150,6 +152,7 @@ class _Child:
     ) -> None:
         self.place = place
         self.process = process
+        self.is_ready = False
         self._end = end
         self._end.setblocking(False)
         self._on_ready = on_ready
@@ -174,6 +177,7 @@ class _Child:
         await wait_readable(self._end)
         with suppress(OSError):  # it ended with a word unread
             if self._end.recv(1) == READY:
+                self.is_ready = True
                 log.info("process.ready", place=self.place, pid=self.process.pid)
                 self._on_ready()
 

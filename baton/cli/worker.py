@@ -160,6 +160,7 @@ async def _run(node: Node, leash: Leash | None, grace: float) -> bool:
         await tasks.start(serve)
         if leash is not None:
             leash.ready()
+    _ignore_signals()
     # A thread in user code that never returns would keep the interpreter from ending.
     _end_after(EXIT_TIME, ExitCode.OK if clean else ExitCode.UNFINISHED)
     return clean
@@ -219,7 +220,14 @@ async def _supervise(count: int) -> int:
         tasks.start_soon(_watch_signals, supervisor.stop)
         code = await supervisor.run()
         tasks.cancel_scope.cancel()
+    _ignore_signals()
     return code
+
+
+def _ignore_signals() -> None:
+    """Let no signal that comes late, after everything has ended, decide on the exit code."""
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, signal.SIG_IGN)
 
 
 async def _watch_signals(stop: Callable[[], None]) -> None:

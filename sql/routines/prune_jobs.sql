@@ -10,8 +10,8 @@
 -- One process at a time does it: `pause` seconds after the last portion, or `rest` after a pass.
 -- Processes with other rules wait for the end of a pass, or for its abandonment.
 --
--- Judges without locks, then locks what is condemned ascending by id, skipping what others hold, and
--- deletes in a statement of its own what is still as it was judged. workflow_steps keeps the
+-- Judges without locks, then locks what is condemned ascending by id, skipping what others hold and
+-- what was retried meanwhile, also when it has ended again by then. workflow_steps keeps the
 -- outcome and the result of a pruned step; one without outcome is never pruned.
 create or replace function baton.prune_jobs(
   rules jsonb, pause double precision, rest double precision, most integer,
@@ -26,6 +26,7 @@ declare
   kept jsonb;
   judged record;
   locked bigint[];
+  began timestamptz := clock_timestamp();
 begin
   examined := 0;
   pruned := '{}';
@@ -56,7 +57,7 @@ begin
   ),
   decided as (
     select
-      portion.id, portion.state, portion.finished_at, rule.number, rule.older_than, rule.keep,
+      portion.id, portion.finished_at, rule.number, rule.older_than, rule.keep,
       coalesce((kept ->> rule.number::text)::bigint, 0)
         + row_number() over (partition by rule.number order by portion.id desc) as place
     from portion
@@ -76,11 +77,11 @@ begin
     where portion.state in ('completed', 'discarded', 'cancelled')
   ),
   condemned as (
-    select decided.id, decided.state, decided.finished_at
+    select decided.id
     from decided
     where (decided.older_than is not null or decided.keep is not null)
       and coalesce(
-        decided.finished_at < clock_timestamp() - make_interval(secs => decided.older_than), true
+        decided.finished_at < began - make_interval(secs => decided.older_than), true
       )
       and coalesce(decided.place > decided.keep, true)
   )
@@ -94,25 +95,20 @@ begin
         from decided where decided.keep is not null group by decided.number
       ) as counted
     ), '{}') as kept,
-    (select array_agg(condemned.id order by condemned.id) from condemned) as ids,
-    (select array_agg(condemned.state order by condemned.id) from condemned) as states,
-    (select array_agg(condemned.finished_at order by condemned.id) from condemned) as finished_ats
+    (select array_agg(condemned.id order by condemned.id) from condemned) as ids
   into judged;
 
   locked := array(
     select job.id from baton.jobs as job
-    where job.id = any (judged.ids) and job.state in ('completed', 'discarded', 'cancelled')
+    where job.id = any (judged.ids)
+      and job.state in ('completed', 'discarded', 'cancelled')
+      and baton.finished_at(job) < began
     order by job.id
     for update skip locked
   );
   with gone as (
     delete from baton.jobs as job
-    using unnest(judged.ids, judged.states, judged.finished_ats)
-      as doomed (id, state, finished_at)
-    where job.id = doomed.id
-      and job.id = any (locked)
-      and job.state = doomed.state
-      and baton.finished_at(job) = doomed.finished_at
+    where job.id = any (locked)
       and not exists (
         select from baton.workflow_steps as step
         where step.job_id = job.id and step.outcome is null

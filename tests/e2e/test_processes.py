@@ -21,7 +21,7 @@ from tests.e2e.test_worker_process import (
     until,
     worker,
 )
-from tests.support import rows, value
+from tests.support import connection, rows, value
 
 pytestmark = pytest.mark.anyio
 
@@ -248,3 +248,47 @@ def test_the_delay_doubles_with_each_death_in_a_row_up_to_a_limit() -> None:
 def test_the_worst_exit_code_is_an_error_then_jobs_given_back(codes: list[int], code: int) -> None:
     assert worst(codes) == code
     assert UNFINISHED == ExitCode.UNFINISHED
+
+
+async def test_a_worker_process_prunes_what_its_rules_say(database: str, app: Path) -> None:
+    async with Client(database) as client:
+        old, young = await client.insert_all([job("quick"), job("quick")])
+    async with connection(database) as conn:
+        await conn.execute(
+            """
+            update baton.jobs set state = 'completed',
+              completed_at = now() - case when id = %s then interval '8 days' else '6 days' end
+            """,
+            (old.id,),
+        )
+    with worker(database, app, "--prune", "completed=7d,discarded=30d") as process:
+        [line] = await logged(app, "jobs.pruned", 1)
+        process.send_signal(signal.SIGTERM)
+        assert await exit_of(process) == 0
+    assert line["completed"] == 1
+    assert await rows(database, "select id from baton.jobs") == [(young.id,)]
+
+
+async def test_a_bad_rule_is_one_sentence_and_an_exit_code(database: str, app: Path) -> None:
+    with worker(database, app, "--prune", "executing=7d") as process:
+        assert await exit_of(process) == ExitCode.USAGE
+    assert (app / "log").read_text().startswith("error: prune: only finished jobs are pruned")
+
+
+async def test_a_child_whose_event_loop_is_blocked_ends_after_its_parent_too(
+    database: str, app: Path
+) -> None:
+    with (app / "app.py").open("a") as file:
+        file.write("""
+@worker(name="blocks")
+async def blocks(job: Job):
+    (HERE / "blocked").touch()
+    while True: time.sleep(1)
+""")
+    async with Client(database) as client:
+        await client.insert(job("blocks"))
+    with worker(database, app, "--processes", "2", "--grace", "0") as parent:
+        await appears(app / "blocked")
+        ready = await logged(app, "process.ready", 2)
+        parent.kill()
+        await gone([child["pid"] for child in ready])

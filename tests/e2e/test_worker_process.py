@@ -67,7 +67,7 @@ def worker(dsn: str, app: Path, *options: str) -> Iterator[subprocess.Popen[byte
 
 
 async def exit_of(process: subprocess.Popen[bytes]) -> int:
-    with anyio.fail_after(30):
+    with anyio.fail_after(60):
         return await anyio.to_thread.run_sync(process.wait)
 
 
@@ -80,13 +80,13 @@ def job(worker: str, **args: Any) -> NewJob:
 
 
 async def appears(path: Path) -> None:
-    with anyio.fail_after(30):
+    with anyio.fail_after(60):
         while not await anyio.Path(path).exists():
             await anyio.lowlevel.checkpoint()
 
 
 async def until(dsn: str, query: str, expected: Any) -> None:
-    with anyio.fail_after(30):
+    with anyio.fail_after(60):
         while await value(dsn, query) != expected:
             await anyio.lowlevel.checkpoint()
 
