@@ -67,7 +67,7 @@ async def run_all(registry: Registry, jobs: list[Job], slots: int = 5) -> list[A
         await tasks.start(executor.run)
         for job in jobs:
             executor.submit(job)
-        with anyio.fail_after(10):
+        with anyio.fail_after(60):
             await executor.wait_idle()
         tasks.cancel_scope.cancel()
     return acks

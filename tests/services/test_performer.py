@@ -130,11 +130,11 @@ async def test_a_thread_past_its_timeout_is_given_up_at_once_and_its_slot_when_i
     )
     async with anyio.create_task_group() as tasks:
         await tasks.start(executor.run)
-        executor.submit(make_job(timeout=0.01))
+        executor.submit(make_job(timeout=0.5))
         await executor.wait_idle()
         assert told == ["stuck", "retryable"]
         # the same job again, in a thread of its own, does not take the first one's end for its own
-        executor.submit(make_job(timeout=0.01, epoch=2))
+        executor.submit(make_job(timeout=0.5, epoch=2))
         await executor.wait_idle()
         assert told == ["stuck", "retryable"] * 2
         may_end.set()

@@ -2,6 +2,7 @@
 their transactions."""
 
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 import anyio
@@ -167,8 +168,9 @@ def test_a_broken_atomic_block_of_django_is_told(database: str) -> None:
                 client.insert(job(), conn=connections[alias])
 
 
-def test_a_database_of_django_that_is_not_postgresql_is_told(database: str) -> None:
-    options = {"ENGINE": "django.db.backends.sqlite3", "NAME": ":memory:"}
+def test_a_database_of_django_that_is_not_postgresql_is_told(database: str, tmp_path: Path) -> None:
+    # in a file: Django keeps a database in memory open for ever
+    options = {"ENGINE": "django.db.backends.sqlite3", "NAME": str(tmp_path / "sqlite")}
     with SyncClient(database) as client, django_alias(database, **options) as alias:
         with pytest.raises(
             InvalidConnection, match=r"must be .* not django\.db\.backends\.sqlite3"
