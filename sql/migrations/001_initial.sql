@@ -138,9 +138,30 @@ create table baton.workflows (
   state baton.workflow_state not null default 'executing',
   inserted_at timestamptz not null default now(),
   finished_at timestamptz,
+  deadline timestamptz
+    constraint workflows_deadline_range check (
+      deadline >= '1900-01-01 00:00+00' and deadline < '9000-01-01 00:00+00'
+    ),
+  tags text[] not null default '{}',
+  context jsonb not null default '{}'
+    constraint workflows_context_is_object check (jsonb_typeof(context) = 'object'),
+  unique_key text,
+  parent_job_id bigint,
+  output text,
+  on_finished jsonb
+    constraint workflows_on_finished_is_object check (jsonb_typeof(on_finished) = 'object'),
+  template text,
+  template_version integer,
+  counted boolean not null default false,
   meta jsonb not null default '{}'
-);
+) with (fillfactor = 80);
 create index workflows_newest on baton.workflows (inserted_at desc, id desc);
+-- A row whose key is not null is executing: whatever ends a workflow clears the key.
+create unique index workflows_unique on baton.workflows (unique_key) where unique_key is not null;
+-- What the timekeeper reads.
+create index workflows_deadlines on baton.workflows (deadline)
+  where deadline is not null and state = 'executing';
+create index workflows_parents on baton.workflows (parent_job_id) where parent_job_id is not null;
 
 comment on table baton.workflows is 'One row per workflow.';
 comment on column baton.workflows.id is 'Identifies the workflow; chosen by the program or drawn at random.';
@@ -148,6 +169,16 @@ comment on column baton.workflows.name is 'What people call it; the label in eve
 comment on column baton.workflows.state is 'executing until every step is final; then completed, or failed when a step was discarded or cancelled.';
 comment on column baton.workflows.inserted_at is 'When the workflow was inserted.';
 comment on column baton.workflows.finished_at is 'When its last step was settled.';
+comment on column baton.workflows.deadline is 'When it is cancelled if it has not ended; null when nothing limits it.';
+comment on column baton.workflows.tags is 'Free labels to filter by; its jobs carry them too.';
+comment on column baton.workflows.context is 'What all of its steps know, a JSON object.';
+comment on column baton.workflows.unique_key is 'Of the workflows with the same key one executes at a time; cleared when it ends.';
+comment on column baton.workflows.parent_job_id is 'The step of another workflow that this one is; null when it stands alone.';
+comment on column baton.workflows.output is 'The step whose result is that of the workflow; null for those of all last steps, by name.';
+comment on column baton.workflows.on_finished is 'The job that is inserted when it ends; null for none.';
+comment on column baton.workflows.template is 'The stored template that it was made from.';
+comment on column baton.workflows.template_version is 'The version of the template.';
+comment on column baton.workflows.counted is 'Whether workflow_progress counts its steps, which are too many to be counted when somebody looks.';
 comment on column baton.workflows.meta is 'Free bookkeeping, a JSON object.';
 
 -- The durable part of a step. It is written when the step is inserted and when it ends, so a step
@@ -161,8 +192,24 @@ create table baton.workflow_steps (
   deps text[] not null default '{}',
   ignore_cancelled boolean not null default false,
   ignore_discarded boolean not null default false,
+  ignore_skipped boolean not null default false,
+  run_on text not null default 'completed'
+    constraint workflow_steps_run_on_known check (run_on in ('completed', 'failed', 'done')),
+  kind text not null default 'job'
+    constraint workflow_steps_kind_known check (kind in ('job', 'signal', 'sleep', 'workflow')),
+  condition text,
+  signal text,
+  wait_seconds double precision
+    constraint workflow_steps_wait_range check (wait_seconds >= 0 and wait_seconds < 1e10),
+  on_timeout baton.job_state not null default 'discarded'
+    constraint workflow_steps_on_timeout_is_final check (on_timeout in ('completed', 'discarded', 'cancelled')),
+  subworkflow_id uuid,
+  grafted_by bigint,
+  has_callbacks boolean not null default false,
+  parked_at timestamptz,
   outcome baton.job_state
     constraint workflow_steps_outcome_is_final check (outcome in ('completed', 'discarded', 'cancelled')),
+  skipped boolean not null default false,
   cause text,
   result jsonb,
   inserted_at timestamptz not null default now(),
@@ -172,6 +219,7 @@ create table baton.workflow_steps (
 -- "Has this workflow an open step?" looks at the newest first: steps are inserted in topological
 -- order, so one probe answers for most workflows at most times.
 create index workflow_steps_newest on baton.workflow_steps (workflow_id, job_id desc);
+create index workflow_steps_grafts on baton.workflow_steps (grafted_by) where grafted_by is not null;
 
 comment on table baton.workflow_steps is 'The durable part of each step of a workflow: it outlives its job, and the gate of its dependents reads it. People read the view workflow_nodes.';
 comment on column baton.workflow_steps.job_id is 'The job that performs the step.';
@@ -180,9 +228,21 @@ comment on column baton.workflow_steps.step_name is 'Its name, unique in the wor
 comment on column baton.workflow_steps.deps is 'Names of the steps that it waits for.';
 comment on column baton.workflow_steps.ignore_cancelled is 'Whether a cancelled dependency counts as done.';
 comment on column baton.workflow_steps.ignore_discarded is 'Whether a discarded dependency counts as done.';
+comment on column baton.workflow_steps.ignore_skipped is 'Whether a skipped dependency counts as done; otherwise the step is skipped too.';
+comment on column baton.workflow_steps.run_on is 'completed: runs when its dependencies completed; failed: when all have ended and one badly, otherwise it is skipped; done: when all have ended, whatever became of them.';
+comment on column baton.workflow_steps.kind is 'job: a worker performs it; signal: waits for a signal; sleep: waits for a time; workflow: a workflow of its own. Only a job is ever claimed.';
+comment on column baton.workflow_steps.condition is 'The registered condition that decides, once its dependencies are done, whether it is skipped.';
+comment on column baton.workflow_steps.signal is 'The signal that a step of kind signal waits for.';
+comment on column baton.workflow_steps.wait_seconds is 'How long a signal is waited for, or the sleep lasts; null without limit.';
+comment on column baton.workflow_steps.on_timeout is 'What becomes of it when the signal did not come in time.';
+comment on column baton.workflow_steps.subworkflow_id is 'The workflow that a step of kind workflow is.';
+comment on column baton.workflow_steps.grafted_by is 'The step that added it while the workflow ran; 0 when it was added from outside; null when it was there from the beginning.';
+comment on column baton.workflow_steps.has_callbacks is 'Whether its worker wants to hear that a dependency of it ended badly.';
+comment on column baton.workflow_steps.parked_at is 'Since when it waits for something outside its workflow; its gate was open then.';
 comment on column baton.workflow_steps.outcome is 'How it ended; null while it is open.';
-comment on column baton.workflow_steps.cause is 'Why it was cancelled or discarded.';
-comment on column baton.workflow_steps.result is 'What it returned; null when it returned nothing.';
+comment on column baton.workflow_steps.skipped is 'Whether it counts as completed without having run.';
+comment on column baton.workflow_steps.cause is 'Why it was cancelled, discarded or skipped.';
+comment on column baton.workflow_steps.result is 'What it returned; null when it returned nothing, and the JSON null when it stored that.';
 comment on column baton.workflow_steps.inserted_at is 'When the step was inserted.';
 comment on column baton.workflow_steps.finished_at is 'When it ended.';
 
@@ -202,12 +262,14 @@ comment on column baton.workflow_edges.child_id is 'The job of the dependent, wh
 create table baton.workflow_releases (
   id bigint generated always as identity primary key,
   job_ids bigint[] not null,
+  announced boolean not null default false,
   inserted_at timestamptz not null default now()
 ) with (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 1000, autovacuum_vacuum_cost_delay = 0);
 
 comment on table baton.workflow_releases is 'Batches of ended steps whose dependents were not looked at yet; empty but for a moment after each batch.';
 comment on column baton.workflow_releases.id is 'Grows with insertion.';
 comment on column baton.workflow_releases.job_ids is 'The jobs of the steps that ended or whose dependencies changed.';
+comment on column baton.workflow_releases.announced is 'Whether their ends were announced and counted; a later look at the rest does not do it again.';
 comment on column baton.workflow_releases.inserted_at is 'When they did; the sweep leaves young rows to the process that wrote them.';
 
 create table baton.workflow_completions (
@@ -222,6 +284,106 @@ comment on column baton.workflow_completions.workflow_id is 'The workflow that f
 comment on column baton.workflow_completions.outcome is 'completed, or failed when a step was discarded or cancelled.';
 comment on column baton.workflow_completions.failed_steps is 'Names of the steps that were discarded or cancelled.';
 comment on column baton.workflow_completions.inserted_at is 'When the workflow finished.';
+
+-- What a parked step waits for. A signal, the end of a sub-workflow or a cancel ends or wakes it under
+-- the lock of its job; the timekeeper reads what is due.
+create table baton.workflow_waits (
+  job_id bigint primary key,
+  workflow_id uuid not null,
+  signal text,
+  until timestamptz,
+  on_timeout text not null
+    constraint workflow_waits_on_timeout_known check (on_timeout in ('completed', 'discarded', 'cancelled', 'resume')),
+  inserted_at timestamptz not null default now(),
+  woken_at timestamptz
+) with (fillfactor = 80, autovacuum_vacuum_scale_factor = 0.02);
+create index workflow_waits_due on baton.workflow_waits (until) where woken_at is null and until is not null;
+create index workflow_waits_signals on baton.workflow_waits (workflow_id, signal) where woken_at is null;
+
+comment on table baton.workflow_waits is 'What parked steps wait for, and what steps that ran on waited for.';
+comment on column baton.workflow_waits.job_id is 'The job of the step.';
+comment on column baton.workflow_waits.workflow_id is 'Its workflow.';
+comment on column baton.workflow_waits.signal is 'The signal that it waits for; null when it sleeps or is a sub-workflow.';
+comment on column baton.workflow_waits.until is 'When the waiting ends whatever happens; null when it does not.';
+comment on column baton.workflow_waits.on_timeout is 'What becomes of the step then; resume: it runs again.';
+comment on column baton.workflow_waits.inserted_at is 'When it began to wait.';
+comment on column baton.workflow_waits.woken_at is 'When the waiting ended; null while it waits.';
+
+create table baton.workflow_signals (
+  workflow_id uuid not null,
+  name text not null
+    constraint workflow_signals_name_not_blank check (btrim(name) <> ''),
+  payload jsonb not null default 'null',
+  sent_by text,
+  sent_at timestamptz not null default clock_timestamp(),
+  primary key (workflow_id, name)
+);
+
+comment on table baton.workflow_signals is 'What was said to workflows from outside. A signal is said once and heard by every step that waits for it, then or later.';
+comment on column baton.workflow_signals.workflow_id is 'The workflow.';
+comment on column baton.workflow_signals.name is 'The name of the signal.';
+comment on column baton.workflow_signals.payload is 'What came with it.';
+comment on column baton.workflow_signals.sent_by is 'Who sent it, when that was said.';
+comment on column baton.workflow_signals.sent_at is 'When it was sent.';
+
+create table baton.workflow_callbacks (
+  id bigint generated always as identity primary key,
+  job_id bigint not null,
+  worker text not null,
+  kind text not null
+    constraint workflow_callbacks_kind_known check (kind in ('cancelled', 'discarded')),
+  reason text not null,
+  claimed_by bigint,
+  inserted_at timestamptz not null default now()
+);
+
+comment on table baton.workflow_callbacks is 'Workers that are to hear that a step of theirs was cancelled because of a dependency; empty but for a moment.';
+comment on column baton.workflow_callbacks.id is 'Grows with insertion.';
+comment on column baton.workflow_callbacks.job_id is 'The job of the step that was cancelled.';
+comment on column baton.workflow_callbacks.worker is 'Its worker.';
+comment on column baton.workflow_callbacks.kind is 'How the dependency ended.';
+comment on column baton.workflow_callbacks.reason is 'Which dependency it was.';
+comment on column baton.workflow_callbacks.claimed_by is 'The lease of the process that calls it.';
+comment on column baton.workflow_callbacks.inserted_at is 'When the step was cancelled.';
+
+-- The sum of the rows of a workflow is its progress: rows are only added, so that nobody waits for
+-- anybody, and put together by the sweep.
+create table baton.workflow_progress (
+  id bigint generated always as identity primary key,
+  workflow_id uuid not null,
+  added integer not null default 0,
+  completed integer not null default 0,
+  skipped integer not null default 0,
+  discarded integer not null default 0,
+  cancelled integer not null default 0
+) with (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 1000);
+create index workflow_progress_workflow on baton.workflow_progress (workflow_id);
+
+comment on table baton.workflow_progress is 'How many steps of large workflows ended, in portions.';
+comment on column baton.workflow_progress.id is 'Grows with insertion.';
+comment on column baton.workflow_progress.workflow_id is 'The workflow.';
+comment on column baton.workflow_progress.added is 'Steps that were added.';
+comment on column baton.workflow_progress.completed is 'Steps that completed, without the skipped ones.';
+comment on column baton.workflow_progress.skipped is 'Steps that were skipped.';
+comment on column baton.workflow_progress.discarded is 'Steps that were discarded.';
+comment on column baton.workflow_progress.cancelled is 'Steps that were cancelled.';
+
+create table baton.workflow_templates (
+  name text not null
+    constraint workflow_templates_name_not_blank check (btrim(name) <> ''),
+  version integer not null
+    constraint workflow_templates_version_range check (version > 0),
+  definition jsonb not null
+    constraint workflow_templates_definition_is_object check (jsonb_typeof(definition) = 'object'),
+  inserted_at timestamptz not null default now(),
+  primary key (name, version)
+);
+
+comment on table baton.workflow_templates is 'Workflows as data, with parameters, from which workflows are made.';
+comment on column baton.workflow_templates.name is 'What people call it.';
+comment on column baton.workflow_templates.version is 'Grows with each change.';
+comment on column baton.workflow_templates.definition is 'The workflow, in the published JSON form.';
+comment on column baton.workflow_templates.inserted_at is 'When this version was stored.';
 
 create table baton.workflow_step_stats (
   job_id bigint not null,
@@ -425,7 +587,8 @@ create table baton.duties (
   position bigint not null default 0,
   progress jsonb not null default '{}'
 ) with (fillfactor = 50);
-insert into baton.duties (name) values ('sweep'), ('rescue'), ('prune');
+insert into baton.duties (name) values
+  ('sweep'), ('rescue'), ('prune'), ('slow sweep'), ('workflow prune');
 
 comment on table baton.duties is 'When each periodic duty last ran; its row lock lets one process at a time do it.';
 comment on column baton.duties.name is 'The duty.';
@@ -433,22 +596,30 @@ comment on column baton.duties.last_run_at is 'When it last ran, whichever proce
 comment on column baton.duties.position is 'How far it got, where it goes through a table in portions.';
 comment on column baton.duties.progress is 'What it has to know of the portions before, a JSON object; empty between two passes.';
 
--- The gate. A step may run when it has no row here; a row that poisons it cancels it.
+-- The gate. A step may run when it has no row here; a row that poisons it cancels it. The first steps
+-- of a sub-workflow depend on the step that it is, and may run once that one is parked.
 create view baton.unmet_dependencies as
 select
   edge.child_id,
   edge.parent_id,
   parent.step_name as parent_name,
   parent.outcome as parent_outcome,
-  parent.job_id is null or parent.outcome is not null as poisons
+  case
+    when parent.subworkflow_id = child.workflow_id then parent.outcome is not null
+    else child.run_on = 'completed' and (parent.job_id is null or parent.outcome is not null)
+  end as poisons
 from baton.workflow_edges as edge
 join baton.workflow_steps as child on child.job_id = edge.child_id
 left join baton.workflow_steps as parent on parent.job_id = edge.parent_id
-where (
-  parent.outcome = 'completed'
-  or parent.outcome = 'cancelled' and child.ignore_cancelled
-  or parent.outcome = 'discarded' and child.ignore_discarded
-) is not true;
+where case
+  when parent.subworkflow_id = child.workflow_id then parent.parked_at is null
+  when child.run_on <> 'completed' then parent.job_id is not null and parent.outcome is null
+  else (
+    parent.outcome = 'completed'
+    or parent.outcome = 'cancelled' and child.ignore_cancelled
+    or parent.outcome = 'discarded' and child.ignore_discarded
+  ) is not true
+end;
 
 comment on view baton.unmet_dependencies is 'Dependencies that keep a step from running.';
 comment on column baton.unmet_dependencies.child_id is 'The step that waits.';
@@ -461,11 +632,15 @@ create view baton.workflow_nodes as
 select
   workflow.name as workflow,
   step.step_name,
-  coalesce(step.outcome, job.state, 'cancelled')::text as state,
+  case
+    when step.outcome is null and step.parked_at is not null and step.kind = 'workflow' then 'executing'
+    when step.outcome is null and step.parked_at is not null and step.kind = 'sleep' then 'scheduled'
+    else coalesce(step.outcome, job.state, 'cancelled')::text
+  end as state,
   step.deps,
   step.result,
   case
-    when step.outcome is not null then step.cause
+    when step.outcome is not null and step.outcome <> 'completed' then step.cause
     when job.id is null then 'its job was deleted'
     else job.errors -> -1 ->> 'message'
   end as error,
@@ -477,8 +652,17 @@ select
   job.attempted_at as started_at,
   step.finished_at,
   step.inserted_at,
+  step.kind,
+  step.skipped,
   step.ignore_cancelled,
   step.ignore_discarded,
+  step.ignore_skipped,
+  step.run_on,
+  step.condition,
+  step.signal,
+  step.parked_at,
+  step.grafted_by,
+  step.subworkflow_id,
   step.job_id,
   step.workflow_id
 from baton.workflow_steps as step
@@ -499,7 +683,16 @@ comment on column baton.workflow_nodes.attempt is 'How many attempts were starte
 comment on column baton.workflow_nodes.started_at is 'When the newest attempt was started.';
 comment on column baton.workflow_nodes.finished_at is 'When the step ended.';
 comment on column baton.workflow_nodes.inserted_at is 'When the step was inserted.';
+comment on column baton.workflow_nodes.kind is 'job: a worker performs it; signal, sleep and workflow wait for something else.';
+comment on column baton.workflow_nodes.skipped is 'Whether it counts as completed without having run.';
 comment on column baton.workflow_nodes.ignore_cancelled is 'Whether a cancelled dependency counts as done.';
 comment on column baton.workflow_nodes.ignore_discarded is 'Whether a discarded dependency counts as done.';
+comment on column baton.workflow_nodes.ignore_skipped is 'Whether a skipped dependency counts as done.';
+comment on column baton.workflow_nodes.run_on is 'Which end of its dependencies it runs after: completed, failed or done.';
+comment on column baton.workflow_nodes.condition is 'The condition that decides whether it is skipped.';
+comment on column baton.workflow_nodes.signal is 'The signal that a step of kind signal waits for.';
+comment on column baton.workflow_nodes.parked_at is 'Since when it waits for something outside its workflow.';
+comment on column baton.workflow_nodes.grafted_by is 'The job of the step that added it while the workflow ran.';
+comment on column baton.workflow_nodes.subworkflow_id is 'The workflow that a step of kind workflow is.';
 comment on column baton.workflow_nodes.job_id is 'Its job in the table jobs.';
 comment on column baton.workflow_nodes.workflow_id is 'Its workflow in the table workflows.';
