@@ -21,6 +21,15 @@ class Node:
         error: the newest error, or why it was cancelled.
         duration: seconds that the newest attempt took, or has been running.
         worker, queue, attempt: of its job; ``None`` when the job was pruned.
+        kind: ``job``, ``signal``, ``sleep`` or ``workflow``; only a job is performed by a worker.
+        skipped: whether it counts as completed without having run.
+        run_on: ``completed``, ``failed`` or ``done``: after which end of its dependencies it runs.
+        condition: the condition that decides whether it is skipped.
+        signal: the signal that it waits for, or will wait for.
+        parked_at: since when it waits for something outside its workflow.
+        until: when that waiting ends whatever happens.
+        grafted_by: the job of the step that added it while the workflow ran.
+        subworkflow_id: the workflow that it is, when its kind is ``workflow``.
     """
 
     step_name: str
@@ -36,6 +45,15 @@ class Node:
     finished_at: datetime | None
     inserted_at: datetime
     job_id: int
+    kind: str = "job"
+    skipped: bool = False
+    run_on: str = "completed"
+    condition: str | None = None
+    signal: str | None = None
+    parked_at: datetime | None = None
+    until: datetime | None = None
+    grafted_by: int | None = None
+    subworkflow_id: UUID | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -64,8 +64,8 @@ async def workflow_status(
     if not found:
         return None
     # after the workflow: one that is finished is not shown with steps from before its end
-    rows = await database.run("workflow_nodes", {"id": workflow_id, "results": results})
-    nodes = [to_node(row) for row in rows]
+    rows = await database.run("workflow_nodes", {"ids": [workflow_id], "results": results})
+    nodes = [to_node(row[1:]) for row in rows]
     return to_workflow(found[0], Counter(node.state for node in nodes), nodes)
 
 

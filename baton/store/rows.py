@@ -15,6 +15,30 @@ from baton.states import State
 from baton.status import Node, WorkflowStatus
 
 Row = Sequence[Any]
+_NODE_COLUMNS = (
+    "step_name",
+    "state",
+    "deps",
+    "result",
+    "error",
+    "duration",
+    "worker",
+    "queue",
+    "attempt",
+    "started_at",
+    "finished_at",
+    "inserted_at",
+    "job_id",
+    "kind",
+    "skipped",
+    "run_on",
+    "condition",
+    "signal",
+    "parked_at",
+    "until",
+    "grafted_by",
+    "subworkflow_id",
+)
 
 
 def to_job(row: Row, *, conflict: bool = False) -> Job:
@@ -69,37 +93,12 @@ def to_job(row: Row, *, conflict: bool = False) -> Job:
 
 
 def to_node(row: Row) -> Node:
-    """Return the node of a row of ``workflow_nodes.sql``."""
-    (
-        step_name,
-        state,
-        deps,
-        result,
-        error,
-        duration,
-        worker,
-        queue,
-        attempt,
-        started_at,
-        finished_at,
-        inserted_at,
-        job_id,
-    ) = row
-    return Node(
-        step_name=step_name,
-        state=State(state),
-        deps=texts(document(deps)),
-        result=document(result),
-        error=error,
-        duration=duration,
-        worker=worker,
-        queue=queue,
-        attempt=attempt,
-        started_at=started_at,
-        finished_at=finished_at,
-        inserted_at=inserted_at,
-        job_id=job_id,
-    )
+    """Return the node of a row of ``workflow_nodes.sql`` without its first column."""
+    facts = dict(zip(_NODE_COLUMNS, row, strict=True))
+    facts["state"] = State(facts["state"])
+    facts["deps"] = texts(document(facts["deps"]))
+    facts["result"] = document(facts["result"])
+    return Node(**facts)
 
 
 def to_workflow(row: Row, counts: Counter[State], nodes: Sequence[Node] = ()) -> WorkflowStatus:
