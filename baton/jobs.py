@@ -16,7 +16,14 @@ YEARS = range(1901, 9000)
 MAX_ATTEMPTS_LIMIT = 32_767  # a smallint
 WEIGHT_LIMIT = 32_767
 RESERVED_META = frozenset(
-    {"workflow_id", "workflow_name", "workflow_label", "workflow_debug", "context"}
+    {
+        "workflow_id",
+        "workflow_name",
+        "workflow_label",
+        "workflow_debug",
+        "finished_workflow",
+        "context",
+    }
 )
 
 
@@ -40,6 +47,7 @@ class NewJob:
         weight: what the job counts for in the rate limit of its queue.
         unique: what makes it the same as another; ``None`` when it may be there many times.
         context: values of carried context variables, by name; the client fills them in.
+        callbacks: whether its worker wants to hear that a dependency ended badly.
 
     Raises:
         InvalidJob: an option is out of range.
@@ -59,6 +67,7 @@ class NewJob:
     weight: int = 1
     unique: Unique | None = None
     context: Mapping[str, Any] = field(default_factory=dict)
+    callbacks: bool = False
 
     def __post_init__(self) -> None:
         try:
@@ -76,8 +85,8 @@ class NewJob:
             )
         if reserved := RESERVED_META & self.meta.keys():
             raise InvalidJob(f"meta must not set {', '.join(sorted(reserved))}: Baton owns them")
-        _check_time("scheduled_at", self.scheduled_at)
-        _check_time("deadline", self.deadline)
+        check_time("scheduled_at", self.scheduled_at)
+        check_time("deadline", self.deadline)
         if self.timeout is not None and not 0 < self.timeout < float("inf"):
             raise InvalidJob(f"timeout must be a number of seconds above 0, not {self.timeout!r}")
         if self.unique is not None and not isinstance(self.unique, Unique):
@@ -86,7 +95,8 @@ class NewJob:
             raise InvalidJob(f"weight must be from 1 to {WEIGHT_LIMIT:,}, not {self.weight!r}")
 
 
-def _check_time(what: str, time: datetime | None) -> None:
+def check_time(what: str, time: datetime | None) -> None:
+    """Raise `InvalidJob` for a time without a zone, or of a year that not everybody can hold."""
     if time is None:
         return
     if time.tzinfo is None:
@@ -107,6 +117,21 @@ def seconds(delay: float | timedelta) -> float:
     return number
 
 
+@dataclass(frozen=True, slots=True)
+class Waited:
+    """What came of the newest time that a step waited for something outside.
+
+    Attributes:
+        signal: the signal that it waited for; ``None`` when it waited for a time.
+        arrived: whether the signal came; otherwise the time ran out.
+        payload: what came with the signal.
+    """
+
+    signal: str | None
+    arrived: bool = False
+    payload: Any = None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Step:
     """What a job knows of the workflow that it is a step of.
@@ -120,6 +145,9 @@ class Step:
         stored: whether an earlier attempt stored a result of this step.
         gate: ``open``, ``waiting`` (for a dependency) or ``poisoned`` (by one).
         cause: why it waits or is poisoned.
+        condition: the registered condition that decides whether it runs.
+        context: what all steps of the workflow know.
+        waited: what came of waiting for something outside, when it did.
     """
 
     workflow_id: UUID
@@ -130,6 +158,9 @@ class Step:
     stored: bool = False
     gate: str = "open"
     cause: str | None = None
+    condition: str | None = None
+    context: Mapping[str, Any] = field(default_factory=dict)
+    waited: Waited | None = None
 
 
 class Claim(Protocol):

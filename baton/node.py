@@ -145,11 +145,12 @@ class Node:
         control = QueueControl(
             database, node=self._name, own=self._settings.queues, serve=self._serve_queues
         )
+        sweeping = sweeper(database)
         duties: Sequence[Duty] = (
             staging,
             scheduling,
             rescuer(database),
-            sweeper(database),
+            sweeping,
             control.duty,
             *self._optional_duties(database),
         )
@@ -158,6 +159,7 @@ class Node:
             "queues": lambda _: control.duty.wake(),
             "crons": lambda _: scheduling.wake(),
             "cancel": patrol.hear,
+            "sweep": lambda _: sweeping.wake(),
         }
         notifier = Notifier(
             self._settings.direct_conninfo,

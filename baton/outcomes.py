@@ -124,6 +124,8 @@ class Ack:
         error: what to append to the job's errors, as JSON.
         result: what to store as the step's result, as JSON.
         step: whether the job is a step of a workflow.
+        note: what else is to be known, as JSON: that the step was skipped and why, or what it waits
+            for.
         completed: whether the worker completed the job in a transaction of its own: the rest then
             holds only if that was rolled back.
         release: which row of ``workflow_releases`` that transaction left.
@@ -139,6 +141,7 @@ class Ack:
     error: str | None = field(default=None, repr=False)
     result: str | None = field(default=None, repr=False)
     step: bool = False
+    note: str | None = field(default=None, repr=False)
     completed: bool = False
     release: int | None = None
     waits: bool = True

@@ -1,4 +1,4 @@
-"""Finishes what a crash left between the two halves of a cycle."""
+"""Finishes what a crash left of a cycle, and what people did to workflows."""
 
 import structlog
 
@@ -9,17 +9,23 @@ log = structlog.get_logger("baton.sweeper")
 
 INTERVAL = 1.0  # seconds
 AGE = 1.0  # seconds that a cycle has to finish its own work
+PAUSE = 0.01  # seconds between two sweeps, at least
 BATCH = 100  # rows of workflow_releases
 
 
-def sweeper(database: Database) -> Duty:
-    """Return the duty; one process at a time does it, at most once a second."""
-    params = {"age": AGE, "pause": INTERVAL * 0.8, "most": BATCH}
+def sweeper(database: Database, *, announce: bool = True) -> Duty:
+    """Return the duty; one process at a time does it.
+
+    Args:
+        database: where.
+        announce: whether to publish what becomes of steps.
+    """
+    params = {"age": AGE, "pause": PAUSE, "most": BATCH, "announce": announce}
 
     async def sweep() -> float | None:
-        [(swept, released)] = await database.run("releases_sweep", params)
+        [(swept, released, _, unfinished)] = await database.run("releases_sweep", params)
         if swept:
             log.info("releases.swept", batches=swept, released=released)
-        return None
+        return 0.0 if unfinished else None
 
     return Duty("sweep", interval=INTERVAL, perform=sweep)

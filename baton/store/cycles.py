@@ -10,7 +10,7 @@ from anyio import CancelScope
 from psycopg import AsyncConnection
 
 from baton.errors import DatabaseUnavailable
-from baton.jobs import Job, Step
+from baton.jobs import Job, Step, Waited
 from baton.outcomes import Ack
 from baton.states import State
 from baton.store import door
@@ -29,12 +29,14 @@ class Cycle:
         held: ids of those that somebody else has locked and that were not to be waited for.
         jobs: what was claimed, in the order in which it is to run.
         retry_in: seconds after which a rate limit lets more start; ``None`` when none holds up.
+        notices: what became of steps and workflows beyond the acknowledged jobs, as events.
     """
 
     accepted: frozenset[int] = frozenset()
     held: frozenset[int] = frozenset()
     jobs: Sequence[Job] = field(default_factory=list)
     retry_in: float | None = None
+    notices: Sequence[Mapping[str, Any]] = ()
 
 
 class CycleConnection:
@@ -45,6 +47,7 @@ class CycleConnection:
         schema: the schema.
         timeout: seconds that a cycle may take.
         max_result_bytes: the largest result of a step.
+        announce: whether to publish what becomes of steps.
         pooled: whether a pooler in transaction mode stands between.
     """
 
@@ -55,8 +58,10 @@ class CycleConnection:
         *,
         timeout: float,
         max_result_bytes: int = MAX_RESULT_BYTES,
+        announce: bool = True,
         pooled: bool = False,
     ) -> None:
+        self._announce = announce
         self._max_result_bytes = max_result_bytes
         self._dsn = dsn
         self._schema = schema
@@ -114,17 +119,20 @@ class CycleConnection:
             "ack_results": [ack.result for ack in acks],
             "ack_steps": [ack.step for ack in acks],
             "ack_waits": [ack.waits for ack in acks],
+            "ack_notes": [ack.note for ack in acks],
             "releases": [ack.release for ack in acks if ack.release is not None],
             "queues": list(capacities.keys()),
             "capacities": list(capacities.values()),
+            "announce": self._announce,
         }
         [row] = await door.run(self._open(), self._schema, "cycle", params)
-        accepted, held, *columns, steps, results, retry_in = row
+        accepted, held, *columns, steps, results, retry_in, notices = row
         return Cycle(
             accepted=frozenset(accepted or ()),
             held=frozenset(held or ()),
             jobs=_claimed(columns, steps, results, self._claim(lease)),
             retry_in=retry_in,
+            notices=document(notices) or (),
         )
 
     def _claim(self, lease: int) -> Callable[[], Claim]:
@@ -204,9 +212,18 @@ def _step(place: Mapping[str, Any] | None, returned: Mapping[str, Any]) -> Step 
         workflow_id=UUID(place["workflow_id"]),
         workflow_label=place["workflow_label"],
         name=place["step_name"],
-        deps=tuple(place["deps"]),
+        deps=tuple(dict.fromkeys([*place["deps"], *place["grafted"]])),
         results=dict(returned[str(parent)] for parent in place["parents"]),
         stored=place["stored"],
         gate=place["gate"],
         cause=place["cause"],
+        condition=place["condition"],
+        context=place["context"] or {},
+        waited=_waited(place["waited"]),
     )
+
+
+def _waited(outcome: Mapping[str, Any] | None) -> Waited | None:
+    if outcome is None:
+        return None
+    return Waited(outcome["signal"], arrived=outcome["arrived"], payload=outcome["payload"])

@@ -161,6 +161,8 @@ create unique index workflows_unique on baton.workflows (unique_key) where uniqu
 -- What the timekeeper reads.
 create index workflows_deadlines on baton.workflows (deadline)
   where deadline is not null and state = 'executing';
+-- What the counting of steps looks at first.
+create index workflows_counted on baton.workflows (id) where counted;
 create index workflows_parents on baton.workflows (parent_job_id) where parent_job_id is not null;
 
 comment on table baton.workflows is 'One row per workflow.';
@@ -588,7 +590,7 @@ create table baton.duties (
   progress jsonb not null default '{}'
 ) with (fillfactor = 50);
 insert into baton.duties (name) values
-  ('sweep'), ('rescue'), ('prune'), ('slow sweep'), ('workflow prune');
+  ('sweep'), ('rescue'), ('prune'), ('slow sweep'), ('workflow prune'), ('time');
 
 comment on table baton.duties is 'When each periodic duty last ran; its row lock lets one process at a time do it.';
 comment on column baton.duties.name is 'The duty.';

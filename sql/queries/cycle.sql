@@ -10,9 +10,11 @@ call baton.cycle(
   %(ack_results)s::text[],
   %(ack_steps)s::boolean[],
   %(ack_waits)s::boolean[],
+  %(ack_notes)s::text[],
   %(releases)s::bigint[],
   %(queues)s::text[],
   %(capacities)s::integer[],
+  %(announce)s,
   null, null, null, null, null, null, null, null, null, null, null, null, null, null, null, null, null,
-  null, null, null, null, null
+  null, null, null, null, null, null
 )

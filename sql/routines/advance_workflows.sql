@@ -1,31 +1,71 @@
--- What follows from the end of the given steps: cancel what they poison, release what they make
--- ready, finish the workflows that are done. Must run in a transaction that began after theirs
--- committed ("commit, then check"): a check inside theirs loses the wake-up when two last
--- dependencies end together. Idempotent.
+-- What follows from the end of the given steps: cancel what they poison, open the gates that they
+-- kept closed, settle what waits for them, finish the workflows that are done. Must run in a transaction
+-- that began after theirs committed ("commit, then check"): a check inside theirs loses the wake-up
+-- when two last dependencies end together. For the same reason the steps that end here are not
+-- followed here: their ids go into a row of workflow_releases, `follow_up`, which is advanced after this
+-- transaction has committed, by its caller or by the sweep. Idempotent.
+-- When the ends of the given steps are `news` they are counted and, if wanted, announced.
 create or replace function baton.advance_workflows(
-  ids bigint[], out released bigint[], out finished uuid[], out complete boolean
+  ids bigint[], news boolean default true, announce boolean default true, aged boolean default false,
+  out released bigint[], out finished uuid[], out follow_up bigint, out notices jsonb,
+  out complete boolean
 )
 language plpgsql
 as $$
 declare
-  cascade record;
-  release record;
+  step record;
   finish record;
+  cancelled bigint[] := '{}';
+  settled bigint[] := '{}';
+  woken bigint[] := '{}';
 begin
   complete := true;
-  -- only a bad end, or a step that waits itself, can poison
-  if exists (
-    select from baton.workflow_steps as step
-    where step.job_id = any (ids) and step.outcome is distinct from 'completed'
-  ) then
-    cascade := baton.cancel_poisoned_steps(ids);
-    ids := ids || cascade.cancelled;
-    complete := cascade.complete;
+  if news then
+    perform baton.count_steps(ids);
+    if announce then
+      perform baton.publish(baton.step_events(ids));
+    end if;
   end if;
-  release := baton.release_steps(ids);
+
+  -- only a bad end, a step that waits itself, or a sub-workflow that does not start can poison
+  if exists (
+    select from baton.workflow_steps as given
+    where given.job_id = any (ids)
+      and (
+        given.outcome is distinct from 'completed'
+        or given.skipped and given.subworkflow_id is not null
+      )
+  ) then
+    step := baton.cancel_poisoned_steps(ids);
+    cancelled := step.cancelled;
+    complete := step.complete;
+    step := baton.settle_waits(ids);
+    settled := step.settled;
+    woken := step.woken;
+    complete := complete and step.complete;
+  end if;
+
+  step := baton.release_steps(ids);
+  released := step.released || woken;
   finish := baton.finish_workflows(ids);
-  released := release.released;
   finished := finish.finished;
-  complete := complete and release.complete and finish.complete;
+  complete := complete and step.complete and finish.complete;
+
+  notices := '[]';
+  if cardinality(finished) > 0 then
+    notices := baton.workflow_events(finished);
+    if announce then
+      perform baton.publish(notices);
+    end if;
+  end if;
+  if cardinality(cancelled || settled || step.skipped || step.parked || finish.holders) > 0 then
+    insert into baton.workflow_releases as kept (job_ids, inserted_at)
+    values (
+      cancelled || settled || step.skipped || step.parked || finish.holders,
+      case when aged then '-infinity' else clock_timestamp() end
+    )
+    returning kept.id into follow_up;
+    notices := baton.step_events(cancelled || settled || step.skipped) || notices;
+  end if;
 end
 $$;

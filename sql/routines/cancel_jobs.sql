@@ -50,9 +50,13 @@ begin
     returning step.job_id
   ),
   kept as (
-    -- old enough for the very next sweep
+    -- old enough for the very next sweep, which is called for
     insert into baton.workflow_releases (job_ids, inserted_at)
     select array_agg(noted.job_id), '-infinity' from noted having count(*) > 0
+    returning id
+  ),
+  called as (
+    select count(pg_notify('baton.control', 'sweep')) as words from kept
   ),
   stopped as (
     -- a payload has at most 8,000 bytes; without ids everybody looks at all that they run
@@ -75,6 +79,7 @@ begin
   from found
   cross join stopped
   cross join told
+  cross join called
   order by found.id;
 end
 $$;

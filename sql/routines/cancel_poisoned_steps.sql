@@ -2,7 +2,8 @@
 -- Locks the jobs ascending by id and passes over those that somebody else holds: `complete` is then
 -- false and the caller keeps its row of workflow_releases, so that the sweep comes back.
 -- The closure is looked up again after the locks, in a statement of its own: its snapshot sees what
--- was committed while they were taken.
+-- was committed while they were taken. Workers that want to hear of it get a row of
+-- workflow_callbacks each.
 create or replace function baton.cancel_poisoned_steps(
   ids bigint[], out cancelled bigint[], out complete boolean
 )
@@ -10,6 +11,7 @@ language plpgsql
 set enable_seqscan = off set enable_bitmapscan = off set enable_hashjoin = off set enable_mergejoin = off
 as $$
 declare
+  told bigint;
   candidates bigint[] := array(select baton.poisoned_steps(ids));
   locked bigint[];
 begin
@@ -26,18 +28,27 @@ begin
   );
   complete := cardinality(locked) = cardinality(candidates);
   with poisoned as (
-    select step.job_id, reason.cause
+    select step.job_id, step.has_callbacks, reason.cause, reason.kind
     from baton.poisoned_steps(ids) as poisoned (id)
     join baton.workflow_steps as step on step.job_id = poisoned.id
     cross join lateral (
-      select format(
-        'dependency %s %s',
-        coalesce(parent.step_name, edge.parent_id::text),
+      select
         case
-          when parent.job_id is null then 'is gone'
-          else 'was ' || coalesce(parent.outcome, 'cancelled')
-        end
-      ) as cause
+          when parent.subworkflow_id = step.workflow_id
+            then format('step %s, which is this workflow, did not start', parent.step_name)
+          else format(
+            'dependency %s %s',
+            coalesce(parent.step_name, edge.parent_id::text),
+            case
+              when parent.job_id is null then 'is gone'
+              else 'was ' || coalesce(parent.outcome, 'cancelled')
+            end
+          )
+        end as cause,
+        case
+          when parent.job_id is null or parent.outcome = 'discarded' then 'discarded'
+          else 'cancelled'
+        end as kind
       from baton.workflow_edges as edge
       left join baton.workflow_steps as parent on parent.job_id = edge.parent_id
       where edge.child_id = step.job_id
@@ -46,6 +57,7 @@ begin
           or parent.outcome = 'discarded' and not step.ignore_discarded
           or parent.outcome = 'cancelled' and not step.ignore_cancelled
           or parent.outcome is null and edge.parent_id = any (candidates)
+          or parent.subworkflow_id = step.workflow_id
         )
       order by parent.outcome nulls last, edge.parent_id
       limit 1
@@ -63,7 +75,15 @@ begin
       )
     from poisoned
     where job.id = poisoned.job_id and job.state = 'suspended'
-    returning job.id
+    returning job.id, job.worker
+  ),
+  called as (
+    insert into baton.workflow_callbacks (job_id, worker, kind, reason)
+    select ended.id, ended.worker, poisoned.kind, poisoned.cause
+    from ended
+    join poisoned on poisoned.job_id = ended.id
+    where poisoned.has_callbacks
+    returning id
   ),
   noted as (
     update baton.workflow_steps as step
@@ -73,6 +93,10 @@ begin
     where step.job_id = ended.id
     returning step.job_id
   )
-  select coalesce(array_agg(job_id), '{}') into cancelled from noted;
+  select
+    coalesce(array_agg(noted.job_id), '{}'),
+    (select count(pg_notify('baton.control', 'callbacks')) from called)
+  into cancelled, told
+  from noted;
 end
 $$;

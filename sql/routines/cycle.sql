@@ -3,10 +3,13 @@
 --      the next cycle instead of waited for.
 --   B  advance the workflows that A touched, and those of `releases`: rows of workflow_releases that
 --      workers left in transactions of their own (one that is not committed yet, or is somebody
---      else's already, is not seen here; the sweep has it then). Then fetch up to the free capacity of every queue,
+--      else's already, is not seen here; the sweep has it then). What ends in doing so is followed
+--      after a further commit, and so on. Then fetch up to the free capacity of every queue,
 --      including what was just released, as long as the lease is held; tell other processes about
 --      released work that was not taken here and about freed slots of limited queues that this one
 --      can't use; commit without waiting for the disk, since all of it can be done again.
+-- `announce` says whether to publish what becomes of steps; `notices` are the ends that no
+-- acknowledgement of this process stands for.
 -- The commit between them is the point: B's snapshots are newer than A, so of two processes that
 -- end the last two dependencies of a step the later one sees both. A procedure, because only a
 -- procedure can commit; it must be called outside a transaction.
@@ -21,9 +24,11 @@ create or replace procedure baton.cycle(
   ack_results text[],
   ack_steps boolean[],
   ack_waits boolean[],
+  ack_notes text[],
   releases bigint[],
   fetch_queues text[],
   fetch_capacities integer[],
+  announce boolean,
   out accepted bigint[],
   out held bigint[],
   out ids bigint[],
@@ -45,49 +50,54 @@ create or replace procedure baton.cycle(
   out weights smallint[],
   out steps text,
   out results text,
-  out retry_in double precision
+  out retry_in double precision,
+  out notices text
 )
 language plpgsql
 as $$
 declare
   release bigint;
-  ended bigint[];
+  each bigint;
   advance record;
+  pending bigint[] := releases;
+  following bigint[];
   released bigint[] := '{}';
-  owed record;
+  told jsonb := '[]';
 begin
   if cardinality(ack_ids) > 0 then
-    select finish.accepted, finish.release, finish.ended, finish.held
-    into accepted, release, ended, held
+    select finish.accepted, finish.release, finish.held
+    into accepted, release, held
     from baton.finish_jobs(
       lease, ack_ids, ack_epochs, ack_states, ack_delays, ack_refunds, ack_errors, ack_results,
-      ack_steps, ack_waits
+      ack_steps, ack_waits, ack_notes
     ) as finish;
     commit;
+    if release is not null then
+      pending := pending || release;
+    end if;
   end if;
 
   perform set_config('synchronous_commit', 'off', true);
 
-  if release is not null then
-    advance := baton.advance_workflows(ended);
-    released := advance.released;
-    if advance.complete then
-      delete from baton.workflow_releases as kept where kept.id = release;
-    end if;
-  end if;
-
-  for owed in
-    select kept.id, kept.job_ids from baton.workflow_releases as kept
-    where kept.id = any (releases)
-    order by kept.id
-    for update skip locked
-  loop
-    advance := baton.advance_workflows(owed.job_ids);
-    released := released || advance.released;
-    if advance.complete then
-      delete from baton.workflow_releases as kept where kept.id = owed.id;
+  while cardinality(pending) > 0 loop
+    following := '{}';
+    foreach each in array pending loop
+      advance := baton.advance_release(each, announce);
+      released := released || advance.released;
+      told := told || advance.notices;
+      if advance.follow_up is not null then
+        following := following || advance.follow_up;
+      end if;
+    end loop;
+    pending := following;
+    if cardinality(pending) > 0 then
+      commit;
+      perform set_config('synchronous_commit', 'off', true);
     end if;
   end loop;
+  if told <> '[]' then
+    notices := told::text;
+  end if;
 
   if cardinality(fetch_queues) > 0
     and exists (select from baton.leases as held where held.id = lease and held.expires_at > now())

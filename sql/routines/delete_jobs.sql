@@ -40,13 +40,18 @@ begin
     returning step.job_id
   ),
   kept as (
-    -- old enough for the very next sweep
+    -- old enough for the very next sweep, which is called for
     insert into baton.workflow_releases (job_ids, inserted_at)
     select array_agg(noted.job_id), '-infinity' from noted having count(*) > 0
+    returning id
+  ),
+  called as (
+    select count(pg_notify('baton.control', 'sweep')) as words from kept
   )
   -- not a join: this is looked up in a hash table, whatever joins the planner may use
   select found.id, found.state, found.id in (select gone.id from gone)
   from found
+  cross join called
   order by found.id;
 end
 $$;

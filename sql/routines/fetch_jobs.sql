@@ -38,6 +38,7 @@ set enable_seqscan = off set enable_bitmapscan = off set enable_hashjoin = off s
 as $$
 declare
   step_ids bigint[];
+  holders bigint[] := '{}';
   free_queues text[];
   free_capacities integer[];
   limited_queues text[];
@@ -145,7 +146,11 @@ begin
       'stored', step.result is not null,
       'gate', coalesce(gate.state, 'open'),
       'cause', gate.cause,
-      'parents', coalesce(parents.ids, '[]')
+      'parents', coalesce(parents.ids, '[]'),
+      'grafted', coalesce(parents.grafted, '[]'),
+      'condition', step.condition,
+      'context', nullif(workflow.context, '{}'),
+      'waited', waited.outcome
     ))
   into steps
   from baton.workflow_steps as step
@@ -165,19 +170,47 @@ begin
     limit 1
   ) as gate on true
   left join lateral (
-    select json_agg(edge.parent_id) as ids
+    select
+      json_agg(parent.job_id) filter (where parent.result is not null) as ids,
+      json_agg(parent.step_name) filter (where parent.grafted_by is not null) as grafted
     from baton.workflow_edges as edge
     join baton.workflow_steps as parent on parent.job_id = edge.parent_id
-    where edge.child_id = step.job_id and parent.result is not null
+    where edge.child_id = any (array[step.job_id, case
+      -- the first steps of a sub-workflow know what the step that it is depends on
+      when workflow.parent_job_id is not null and exists (
+        select from baton.workflow_edges as guard
+        where guard.parent_id = workflow.parent_job_id and guard.child_id = step.job_id
+      ) then workflow.parent_job_id
+    end])
   ) as parents on true
+  left join lateral (
+    select json_build_object(
+      'signal', wait.signal, 'arrived', signal.name is not null, 'payload', signal.payload
+    ) as outcome
+    from baton.workflow_waits as wait
+    left join baton.workflow_signals as signal
+      on signal.workflow_id = wait.workflow_id and signal.name = wait.signal
+    where wait.job_id = step.job_id and wait.woken_at is not null
+  ) as waited on true
   where step.job_id = any (step_ids);
+
+  if exists (select from baton.workflows as workflow where workflow.parent_job_id is not null) then
+    holders := array(
+      select guard.parent_id
+      from baton.workflow_edges as guard
+      join baton.workflow_steps as holder
+        on holder.job_id = guard.parent_id and holder.subworkflow_id is not null
+      where guard.child_id = any (step_ids)
+    );
+  end if;
 
   select json_object_agg(parent.job_id, json_build_array(parent.step_name, parent.result))
   into results
   from baton.workflow_steps as parent
   where parent.result is not null
     and parent.job_id in (
-      select edge.parent_id from baton.workflow_edges as edge where edge.child_id = any (step_ids)
+      select edge.parent_id from baton.workflow_edges as edge
+      where edge.child_id = any (step_ids || holders)
     );
 end
 $$;

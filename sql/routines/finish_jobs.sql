@@ -17,6 +17,8 @@ create or replace function baton.finish_jobs(
   results text[],              -- JSON of the result to store, or null
   steps boolean[],             -- whether the job is a step of a workflow
   waits boolean[] default null,  -- whether to wait for who has it locked; null: for all
+  notes text[] default null,     -- JSON of what else is to be known, or null: that it was skipped, why,
+                                 -- or what it waits for (signal, seconds, on_timeout)
   out accepted bigint[],
   out release bigint,
   out ended bigint[],
@@ -58,8 +60,8 @@ begin
 
   with ack as (
     select *
-    from unnest(ids, epochs, states, delays, refunds, errors, results, steps)
-      as ack (id, epoch, state, delay, refund, error, result, step)
+    from unnest(ids, epochs, states, delays, refunds, errors, results, steps, notes)
+      as ack (id, epoch, state, delay, refund, error, result, step, note)
     where held = '{}' or ack.id <> all (held)
   ),
   done as (
@@ -95,12 +97,16 @@ begin
     where job.id = ack.id
       and (job.state, job.epoch, job.attempted_by)
         is not distinct from ('executing', ack.epoch, lease)
-    returning job.id, job.state, job.queue, ack.step, ack.error::jsonb ->> 'message' as cause, ack.result
+    returning
+      job.id, job.state, job.queue, ack.step,
+      coalesce(ack.error::jsonb ->> 'message', ack.note::jsonb ->> 'cause') as cause,
+      ack.result, ack.note::jsonb as note
   ),
   noted as (
     update baton.workflow_steps as step
     set
       outcome = done.state,
+      skipped = coalesce((done.note ->> 'skipped')::boolean, false),
       cause = done.cause,
       result = coalesce(done.result::jsonb, step.result),
       finished_at = clock_timestamp()
@@ -109,6 +115,25 @@ begin
       and done.step
       and done.state in ('completed', 'discarded', 'cancelled')
     returning step.job_id
+  ),
+  parked as (
+    update baton.workflow_steps as step
+    set parked_at = clock_timestamp()
+    from done
+    where step.job_id = done.id and done.state = 'suspended' and done.note ? 'seconds'
+    returning step.job_id, step.workflow_id, done.note
+  ),
+  waiting as (
+    insert into baton.workflow_waits as wait (job_id, workflow_id, signal, until, on_timeout)
+    select
+      parked.job_id, parked.workflow_id, parked.note ->> 'signal',
+      clock_timestamp() + make_interval(secs => (parked.note ->> 'seconds')::double precision),
+      'resume'
+    from parked
+    on conflict (job_id) do update
+    set
+      signal = excluded.signal, until = excluded.until, on_timeout = excluded.on_timeout,
+      inserted_at = excluded.inserted_at, woken_at = null
   ),
   owed as (
     select job_id as id from noted

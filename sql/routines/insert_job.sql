@@ -46,10 +46,13 @@ begin
       then format('args must be a JSON object, not %s', coalesce(args::text, 'null'))
     when jsonb_typeof(meta) is distinct from 'object'
       then format('meta must be a JSON object, not %s', coalesce(meta::text, 'null'))
-    when meta ?| '{context,workflow_id,workflow_name,workflow_label,workflow_debug}'
+    when meta ?| '{context,finished_workflow,workflow_id,workflow_name,workflow_label,workflow_debug}'
       then format('meta must not set %s: Baton owns them', (
         select string_agg(key, ', ' order by key) from jsonb_object_keys(meta) as key
-        where key in ('context', 'workflow_id', 'workflow_name', 'workflow_label', 'workflow_debug')
+        where key in (
+          'context', 'finished_workflow', 'workflow_id', 'workflow_name', 'workflow_label',
+          'workflow_debug'
+        )
       ))
     when tags is null or array_position(labels, null) is not null then 'tags must not be null'
     when '' = any (labels) then 'a tag must not be blank'

@@ -88,10 +88,13 @@ begin
     returning step.job_id
   ),
   kept as (
-    -- old enough for the very next sweep
+    -- old enough for the very next sweep, which is called for
     insert into baton.workflow_releases (job_ids, inserted_at)
     select array_agg(noted.job_id), '-infinity' from noted having count(*) > 0
     returning id
+  ),
+  called as (
+    select count(pg_notify('baton.control', 'sweep')) as words from kept
   )
   select
     coalesce(array_agg(freed.id) filter (where freed.state = 'available'), '{}'),
@@ -101,6 +104,7 @@ begin
       -- what was discarded frees its place in a limited queue
       from (select distinct free.queue from freed as free) as ready
     )
+    + (select called.words from called)
   into rescued, discarded, told
   from freed;
 end

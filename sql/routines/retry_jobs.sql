@@ -35,7 +35,9 @@ begin
 
   with reopened as (
     update baton.workflow_steps as step
-    set outcome = null, cause = null, result = null, finished_at = null
+    set
+      outcome = null, skipped = false, cause = null, result = null, parked_at = null,
+      finished_at = null
     where step.job_id = any (chosen)
     returning step.workflow_id
   )
@@ -64,6 +66,9 @@ begin
       case
         when exists (
           select from baton.unmet_dependencies as unmet where unmet.child_id = found.id
+        ) or exists (
+          select from baton.workflow_steps as step
+          where step.job_id = found.id and step.kind <> 'job'
         ) then 'suspended'::baton.job_state
         else 'available'::baton.job_state
       end as state
@@ -87,10 +92,14 @@ begin
     returning job.id, job.state, job.queue
   ),
   kept as (
-    -- old enough for the very next sweep
+    -- old enough for the very next sweep, which is called for
     insert into baton.workflow_releases (job_ids, inserted_at)
     select array_agg(begun.id), '-infinity' from begun where begun.state = 'suspended'
     having count(*) > 0
+    returning id
+  ),
+  called as (
+    select count(pg_notify('baton.control', 'sweep')) as words from kept
   ),
   told as (
     select count(pg_notify('baton.jobs', woken.queue)) as queues
@@ -100,6 +109,7 @@ begin
   select found.id, found.state, found.id in (select begun.id from begun)
   from found
   cross join told
+  cross join called
   order by found.id;
 end
 $$;

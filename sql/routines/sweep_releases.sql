@@ -1,38 +1,42 @@
--- Finishes what a crash, or a lock that was held, left between the two halves of a cycle: advances
--- the workflows of the oldest rows of workflow_releases that are at least `age` seconds old, and
--- deletes the rows that need no further look. Locks those rows first, skipping what others hold.
+-- Finishes what a crash, or a lock that was held, left between the two halves of a cycle, and what
+-- people did to workflows: advances the workflows of the oldest rows of workflow_releases that are at
+-- least `age` seconds old. What follows from that in turn is left for the next sweep, which sees it
+-- committed; `unfinished` asks for that one at once. Locks those rows first, skipping what others hold.
 create or replace function baton.sweep_releases(
-  age double precision, pause double precision, most integer, out swept bigint, out released bigint
+  age double precision, pause double precision, most integer, announce boolean default true,
+  out swept bigint, out released bigint, out notices jsonb, out unfinished boolean
 )
 language plpgsql
 as $$
 declare
-  owed record;
+  owed bigint;
   advance record;
 begin
   swept := 0;
   released := 0;
+  notices := '[]';
+  unfinished := false;
   if not baton.take_duty('sweep', pause) then
     return;
   end if;
   for owed in
-    select kept.id, kept.job_ids from baton.workflow_releases as kept
+    select kept.id from baton.workflow_releases as kept
     where kept.inserted_at <= clock_timestamp() - make_interval(secs => age)
     order by kept.id
     limit most
-    for update skip locked
   loop
-    advance := baton.advance_workflows(owed.job_ids);
+    advance := baton.advance_release(owed, announce, aged => true);
+    continue when advance.complete is null;
     released := released + cardinality(advance.released);
+    notices := notices || advance.notices;
+    unfinished := unfinished or advance.follow_up is not null;
     perform pg_notify('baton.jobs', freed.queue)
     from (
       select distinct job.queue from baton.jobs as job
       where job.id = any (advance.released) and job.state = 'available'
     ) as freed;
-    if advance.complete then
-      delete from baton.workflow_releases as kept where kept.id = owed.id;
-      swept := swept + 1;
-    end if;
+    swept := swept + advance.complete::integer;
   end loop;
+  unfinished := unfinished or swept = most;
 end
 $$;

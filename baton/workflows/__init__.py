@@ -1,0 +1,6 @@
+"""Workflows: named steps, what each waits for, and whether that makes a graph that can end."""
+
+from baton.workflows.steps import Kind, NewStep, OnTimeout, RunOn, StepBuilder
+from baton.workflows.workflow import Workflow
+
+__all__ = ["Kind", "NewStep", "OnTimeout", "RunOn", "StepBuilder", "Workflow"]

@@ -1,0 +1,285 @@
+"""Steps that are not inserted yet, and what collects them."""
+
+from collections.abc import Callable, Iterable
+from copy import copy
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, Literal, Self, get_args
+
+from baton.documents import check_text
+from baton.errors import DuplicateStep, InvalidWorkflow
+from baton.jobs import NewJob, seconds
+
+if TYPE_CHECKING:
+    from baton.workflows.workflow import Workflow
+
+RunOn = Literal["completed", "failed", "done"]
+OnTimeout = Literal["completed", "discarded", "cancelled"]
+Kind = Literal["job", "signal", "sleep", "workflow"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewStep:
+    """A step that is not inserted yet.
+
+    Attributes:
+        name: unique in its workflow.
+        job: what it runs; of another kind than ``job``, what stands for it among the jobs.
+        deps: names of the steps that it waits for.
+        ignore_cancelled, ignore_discarded, ignore_skipped: whether such a dependency counts as
+            done.
+        run_on: which end of its dependencies it runs after.
+        condition: the registered condition that decides whether it runs.
+        kind: what it is.
+        signal: what a step of kind ``signal`` waits for.
+        wait_seconds: how long it waits or sleeps; ``None`` without limit.
+        on_timeout: what becomes of it when the signal does not come in time.
+        workflow: what a step of kind ``workflow`` is.
+
+    Raises:
+        InvalidWorkflow: its job is unique, or it can't ever run.
+    """
+
+    name: str
+    job: NewJob
+    deps: tuple[str, ...] = ()
+    ignore_cancelled: bool = False
+    ignore_discarded: bool = False
+    ignore_skipped: bool = False
+    run_on: RunOn = "completed"
+    condition: str | None = None
+    kind: Kind = "job"
+    signal: str | None = None
+    wait_seconds: float | None = None
+    on_timeout: OnTimeout = "discarded"
+    workflow: "Workflow | None" = None
+
+    def __post_init__(self) -> None:
+        if self.job.unique is not None:
+            raise InvalidWorkflow(
+                f"the job of step {self.name!r} is unique, but a step is a job of its own; "
+                f"make it with_options(unique=None)"
+            )
+        if self.run_on not in get_args(RunOn):
+            raise InvalidWorkflow(
+                f"run_on of step {self.name!r} must be completed, failed or done, "
+                f"not {self.run_on!r}"
+            )
+        if self.run_on == "failed" and not self.deps:
+            raise InvalidWorkflow(
+                f"step {self.name!r} runs when a dependency failed: it needs deps"
+            )
+        if self.on_timeout not in get_args(OnTimeout):
+            raise InvalidWorkflow(
+                f"on_timeout of step {self.name!r} must be completed, discarded or cancelled, "
+                f"not {self.on_timeout!r}"
+            )
+
+
+class StepBuilder:
+    """Collects steps by name.
+
+    Args:
+        ignore_cancelled: whether a cancelled dependency counts as done, for all steps.
+        ignore_discarded: whether a discarded dependency counts as done, for all steps.
+        ignore_skipped: whether a skipped dependency counts as done, for all steps.
+    """
+
+    def __init__(
+        self,
+        *,
+        ignore_cancelled: bool = False,
+        ignore_discarded: bool = False,
+        ignore_skipped: bool = False,
+    ) -> None:
+        self._ignore_cancelled = ignore_cancelled
+        self._ignore_discarded = ignore_discarded
+        self._ignore_skipped = ignore_skipped
+        self._steps: dict[str, NewStep] = {}
+
+    def add(
+        self,
+        name: str,
+        job: "NewJob | Workflow",
+        *,
+        deps: Iterable[str] = (),
+        ignore_cancelled: bool | None = None,
+        ignore_discarded: bool | None = None,
+        ignore_skipped: bool | None = None,
+        run_on: RunOn = "completed",
+        when: str | None = None,
+    ) -> Self:
+        """Add a step and return the builder, so that calls can be chained.
+
+        Args:
+            name: the step's name, unique in the workflow.
+            job: what it runs, from ``.new()`` of a worker, or a workflow that is this step.
+            deps: names of the steps that must be done before; they may be added later.
+            ignore_cancelled: overrides the workflow's choice for this step.
+            ignore_discarded: overrides the workflow's choice for this step.
+            ignore_skipped: overrides the workflow's choice for this step; a step that does not
+                ignore it is skipped with a dependency.
+            run_on: ``completed`` runs it when its dependencies completed and cancels it when one
+                did not; ``failed`` when all have ended and one did not complete, otherwise it is
+                skipped; ``done`` when all have ended, whatever became of them.
+            when: a condition that is asked when the dependencies are done; if it says no the step
+                is skipped.
+
+        Raises:
+            DuplicateStep: there is a step of that name.
+            InvalidWorkflow: the name is blank, or ``job`` is neither, or something does not fit.
+        """
+        _check_name(name)
+        facts: dict[str, Any]
+        if isinstance(job, NewJob):
+            facts = {"job": job}
+        elif isinstance(job, StepBuilder):
+            facts = {"job": NewJob(worker="baton.workflow"), "kind": "workflow", "workflow": job}
+        else:
+            raise InvalidWorkflow(
+                f"step {name!r} must be given a job, as .new() of a worker makes it, or a "
+                f"workflow, not {job!r}"
+            )
+        return self._put(
+            name,
+            deps,
+            ignore_cancelled=ignore_cancelled,
+            ignore_discarded=ignore_discarded,
+            ignore_skipped=ignore_skipped,
+            run_on=run_on,
+            condition=when,
+            **facts,
+        )
+
+    def wait_for(
+        self,
+        name: str,
+        signal: str | None = None,
+        *,
+        deps: Iterable[str] = (),
+        timeout: float | timedelta | None = None,
+        on_timeout: OnTimeout = "discarded",
+        run_on: RunOn = "completed",
+    ) -> Self:
+        """Add a step that waits for a signal from outside; its result is what comes with it.
+
+        No worker is kept busy by it.
+
+        Args:
+            name: the step's name.
+            signal: which signal; by default the one of the step's name.
+            deps: what must be done before it begins to wait; a signal that comes sooner is kept.
+            timeout: how long it waits, in seconds or as a timedelta; ``None`` without limit.
+            on_timeout: what becomes of the step when the signal does not come in time.
+            run_on: as `add` has it.
+
+        Raises:
+            DuplicateStep, InvalidWorkflow: as `add` does.
+        """
+        _check_name(name)
+        return self._put(
+            name,
+            deps,
+            job=NewJob(worker="baton.signal"),
+            kind="signal",
+            signal=_checked("the signal", name if signal is None else signal),
+            wait_seconds=None if timeout is None else _seconds(name, timeout),
+            on_timeout=on_timeout,
+            run_on=run_on,
+        )
+
+    def sleep(
+        self,
+        name: str,
+        delay: float | timedelta,
+        *,
+        deps: Iterable[str] = (),
+        run_on: RunOn = "completed",
+    ) -> Self:
+        """Add a step that lets time pass; no worker is kept busy by it, and restarts don't matter.
+
+        Args:
+            name: the step's name.
+            delay: how long, in seconds or as a timedelta, from when its dependencies are done.
+            deps: what must be done before.
+            run_on: as `add` has it.
+
+        Raises:
+            DuplicateStep, InvalidWorkflow: as `add` does.
+        """
+        _check_name(name)
+        return self._put(
+            name,
+            deps,
+            job=NewJob(worker="baton.sleep"),
+            kind="sleep",
+            wait_seconds=_seconds(name, delay),
+            run_on=run_on,
+        )
+
+    def jobs(self) -> list[NewJob]:
+        """Return the jobs of the steps, in the order in which they were added."""
+        return [step.job for step in self._steps.values()]
+
+    def with_jobs(self, change: Callable[[NewJob], NewJob]) -> Self:
+        """Return a copy with every job as ``change`` returns it, in sub-workflows too."""
+        other = copy(self)
+        steps = {name: _changed(step, change) for name, step in self._steps.items()}
+        other._steps = steps  # noqa: SLF001  a copy of this very class
+        return other
+
+    def step_names(self) -> list[str]:
+        """Return the names of the steps, in the order in which they were added."""
+        return list(self._steps)
+
+    def _put(
+        self,
+        name: str,
+        deps: Iterable[str],
+        *,
+        ignore_cancelled: bool | None = None,
+        ignore_discarded: bool | None = None,
+        ignore_skipped: bool | None = None,
+        **facts: Any,
+    ) -> Self:
+        if name in self._steps:
+            raise DuplicateStep(name)
+        if isinstance(deps, str):
+            raise InvalidWorkflow(f"deps of step {name!r} must be a list of names: [{deps!r}]")
+        self._steps[name] = NewStep(
+            name=name,
+            deps=tuple(dict.fromkeys(deps)),
+            ignore_cancelled=_chosen(ignore_cancelled, self._ignore_cancelled),
+            ignore_discarded=_chosen(ignore_discarded, self._ignore_discarded),
+            ignore_skipped=_chosen(ignore_skipped, self._ignore_skipped),
+            **facts,
+        )
+        return self
+
+
+def _check_name(name: str) -> None:
+    _checked("the name of a step", name)
+
+
+def _checked(what: str, text: str) -> str:
+    try:
+        return check_text(text, what)
+    except ValueError as error:
+        raise InvalidWorkflow(str(error)) from None
+
+
+def _seconds(name: str, delay: float | timedelta) -> float:
+    try:
+        return seconds(delay)
+    except (TypeError, ValueError) as error:
+        raise InvalidWorkflow(f"step {name!r}: {error}") from None
+
+
+def _changed(step: NewStep, change: Callable[[NewJob], NewJob]) -> NewStep:
+    if step.workflow is not None:
+        return replace(step, workflow=step.workflow.with_jobs(change))
+    return replace(step, job=change(step.job)) if step.kind == "job" else step
+
+
+def _chosen(own: bool | None, general: bool) -> bool:
+    return general if own is None else own

@@ -1,0 +1,169 @@
+"""A workflow that is not inserted yet."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime, timedelta
+from graphlib import CycleError, TopologicalSorter
+from typing import Any
+from uuid import UUID, uuid4
+
+from baton.ambient import ambient
+from baton.documents import check_text
+from baton.errors import CyclicWorkflow, InvalidJob, InvalidWorkflow, UnknownDependency
+from baton.jobs import PRIORITIES, Job, NewJob, check_time, seconds
+from baton.workflows.steps import NewStep, StepBuilder
+
+
+class Workflow(StepBuilder):
+    """Builds a workflow step by step, checks it, and inserts it whole.
+
+    Args:
+        name: what people call it; the ``workflow_label`` of its events.
+        workflow_id: its id; drawn at random when it is not given.
+        ignore_cancelled: whether a cancelled dependency counts as done, for all steps.
+        ignore_discarded: whether a discarded dependency counts as done, for all steps.
+        ignore_skipped: whether a skipped dependency counts as done, for all steps.
+        debug: whether steps capture what they send and receive (``workflow_debug`` in their meta).
+        unique: of the workflows with the same key one executes at a time; inserting another gives
+            back the jobs of that one.
+        deadline: when it is cancelled if it has not ended; it must have a time zone.
+        deadline_in: the same as a delay in seconds after the insert, or as a timedelta; wins.
+        priority: of all steps; by default each job has its own.
+        tags: labels of the workflow and of all its jobs.
+        context: what all steps know as ``job.context``, JSON values by name.
+        output: the step whose result is that of the workflow, where it is a step of another; by
+            default those of all last steps, by name.
+        on_finished: a job that is inserted in the transaction that ends the workflow, however it
+            ends; its ``meta["finished_workflow"]`` says how.
+
+    Raises:
+        InvalidWorkflow: the id is not a UUID, the name is blank, or an option does not fit.
+    """
+
+    def __init__(
+        self,
+        name: str | None = None,
+        *,
+        workflow_id: UUID | str | None = None,
+        ignore_cancelled: bool = False,
+        ignore_discarded: bool = False,
+        ignore_skipped: bool = False,
+        debug: bool = False,
+        unique: str | None = None,
+        deadline: datetime | None = None,
+        deadline_in: float | timedelta | None = None,
+        priority: int | None = None,
+        tags: Iterable[str] = (),
+        context: Mapping[str, Any] | None = None,
+        output: str | None = None,
+        on_finished: NewJob | None = None,
+    ) -> None:
+        super().__init__(
+            ignore_cancelled=ignore_cancelled,
+            ignore_discarded=ignore_discarded,
+            ignore_skipped=ignore_skipped,
+        )
+        try:
+            self.name = None if name is None else check_text(name, "the name of a workflow")
+            self.workflow_id = _uuid(workflow_id)
+            self.unique = None if unique is None else check_text(unique, "unique of a workflow")
+            self.deadline_in = None if deadline_in is None else seconds(deadline_in)
+            check_time("the deadline", deadline)
+            # the same rules as for those of a job
+            self.tags = NewJob(worker="baton.workflow", tags=tuple(tags)).tags
+        except (TypeError, ValueError, InvalidJob) as error:
+            raise InvalidWorkflow(str(error)) from None
+        if priority is not None and (type(priority) is not int or priority not in PRIORITIES):
+            raise InvalidWorkflow(f"priority must be from 0 to 9, not {priority!r}")
+        if on_finished is not None and not isinstance(on_finished, NewJob):
+            raise InvalidWorkflow(
+                f"on_finished must be a job, as .new() of a worker makes it, not {on_finished!r}"
+            )
+        if context is not None and not isinstance(context, Mapping):
+            raise InvalidWorkflow(f"context must be a mapping of names to values, not {context!r}")
+        self.deadline = deadline
+        self.debug = debug
+        self.priority = priority
+        self.context = dict(context or {})
+        self.output = output
+        self.on_finished = on_finished
+
+    def steps(self) -> Sequence[NewStep]:
+        """Return the steps in an order in which each follows its dependencies.
+
+        Raises:
+            UnknownDependency: a step waits for one that was not added.
+            CyclicWorkflow: steps wait for each other in a circle; the error names it.
+            InvalidWorkflow: there are no steps, the output is none of them, or a sub-workflow is
+                not valid.
+        """
+        if not self._steps:
+            raise InvalidWorkflow("the workflow has no steps")
+        if self.output is not None and self.output not in self._steps:
+            raise InvalidWorkflow(
+                f"the output of the workflow is step {self.output!r}: no such step"
+            )
+        for step in self._steps.values():
+            for dependency in step.deps:
+                if dependency not in self._steps:
+                    raise UnknownDependency(step.name, dependency)
+        sorter = TopologicalSorter({step.name: step.deps for step in self._steps.values()})
+        try:
+            ordered = [self._steps[name] for name in sorter.static_order()]
+        except CycleError as error:
+            raise CyclicWorkflow(error.args[1]) from None
+        self._check_subworkflows({self.workflow_id})
+        return ordered
+
+    def validate(self) -> list[str]:
+        """Check the graph without touching a database; return the names in order of execution.
+
+        Raises:
+            UnknownDependency, CyclicWorkflow, InvalidWorkflow: as `steps` does.
+        """
+        return [step.name for step in self.steps()]
+
+    def _check_subworkflows(self, around: set[UUID]) -> None:
+        for step in self._steps.values():
+            inner = step.workflow
+            if inner is None:
+                continue
+            if inner.workflow_id in around:
+                raise InvalidWorkflow(f"step {step.name!r} is a workflow that it is itself part of")
+            if inner.unique is not None:
+                raise InvalidWorkflow(
+                    f"step {step.name!r} is a workflow with unique, which only a workflow that "
+                    f"stands alone may have"
+                )
+            inner._check_subworkflows({*around, inner.workflow_id})  # noqa: SLF001  its own class
+            inner.steps()
+
+    async def insert(self, *, conn: Any = None) -> Sequence[Job]:
+        """Validate the workflow and insert all of it, or nothing.
+
+        Args:
+            conn: what `Client.insert` takes; the workflow then becomes part of its
+                transaction. Without it the default client is used.
+
+        Returns:
+            The jobs of the steps, in the order in which the steps were added. When a workflow with
+            the same ``unique`` executes, its jobs as they stand: their ``conflict`` is true.
+
+        Raises:
+            InvalidWorkflow: as `validate` does.
+            DuplicateWorkflow: a workflow with this id exists.
+            DatabaseError: the database refused or is away.
+        """
+        return await ambient.client.insert_workflow(self, conn=conn)
+
+    def insert_sync(self, *, conn: Any = None) -> Sequence[Job]:
+        """Do what `insert` does, without an event loop; ``conn`` as `SyncClient.insert` has it."""
+        return ambient.sync_client.insert_workflow(self, conn=conn)
+
+
+def _uuid(given: UUID | str | None) -> UUID:
+    if given is None:
+        return uuid4()
+    try:
+        return given if isinstance(given, UUID) else UUID(given)
+    except (ValueError, AttributeError, TypeError):
+        raise ValueError(f"workflow_id must be a UUID, not {given!r}") from None
