@@ -44,7 +44,9 @@ COMMANDS: Mapping[str, Command | Group] = {
         "Look at workflows.",
         {
             "list": Command("baton.cli.workflow:list_", "List workflows, the newest first."),
-            "show": Command("baton.cli.workflow:show", "Show a workflow and its steps."),
+            "show": Command("baton.cli.workflow_look:show", "Show a workflow and all its steps."),
+            "tree": Command("baton.cli.workflow_look:tree_", "Show it with like steps together."),
+            "watch": Command("baton.cli.workflow_look:watch", "Show it until it is finished."),
         },
     ),
     "job": Group(

@@ -25,6 +25,7 @@ from baton.errors import BatonError, ConfigurationError
 from baton.settings import Settings, load
 from baton.status import WorkflowStatus
 from baton.store.migrations import migrate
+from baton.trees import WorkflowTree
 from baton.workflows import Workflow
 
 PROCESSES = 2
@@ -98,15 +99,16 @@ async def _watch(
         await client.insert_workflow(flow)
         killed = None if kill else "nobody"
 
-        async def poll() -> WorkflowStatus:
+        async def poll() -> WorkflowTree:
             nonlocal killed
             if all(process.poll() is not None for process in processes):
                 raise _WorkersEnded
             if killed is None and (killed := await _kill_one(client, flow, processes)):
                 console.print(f"killed worker process {killed}", style="bold red", markup=False)
-            return await client.get_workflow(flow.workflow_id)
+            return await client.get_workflow_tree(flow.workflow_id)
 
-        return await follow(poll, console)
+        await follow(poll, console)
+        return await client.get_workflow(flow.workflow_id)
 
 
 async def _kill_one(

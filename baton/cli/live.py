@@ -9,21 +9,27 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from baton.cli import tree
+from baton.cli import branches
+from baton.cli import tree as words
 from baton.states import State
-from baton.status import Node, WorkflowStatus
+from baton.status import Node
+from baton.trees import WorkflowTree
 
 BAR_WIDTH = 30
 _LINES_BESIDE_STEPS = 4  # the title, what is hidden, the bar, and the cursor
 _AT_REST = {State.SUSPENDED, State.AVAILABLE, State.SCHEDULED}
 
 
+async def _ten_times_a_second() -> None:
+    await anyio.sleep(0.1)
+
+
 async def follow(
-    poll: Callable[[], Awaitable[WorkflowStatus]],
+    poll: Callable[[], Awaitable[WorkflowTree]],
     console: Console,
     *,
-    interval: float = 0.1,
-) -> WorkflowStatus:
+    pause: Callable[[], Awaitable[None]] = _ten_times_a_second,
+) -> WorkflowTree:
     """Show a workflow until it is finished, and return how it stands then.
 
     A terminal gets a tree of the steps with a progress bar, redrawn in place and fitted to its
@@ -34,20 +40,20 @@ async def follow(
     Args:
         poll: reads the workflow; what it raises ends the following and is raised on.
         console: where to show it.
-        interval: seconds between two polls.
+        pause: waits between two polls.
     """
     started = anyio.current_time()
-    status = await poll()
+    tree = await poll()
     if not console.is_terminal or console.is_dumb_terminal or console.options.ascii_only:
-        return await _print_changes(poll, console, status, interval, started)
+        return await _print_changes(poll, console, tree, pause, started)
     view = _View(console, started)
     # refreshed by hand: a thread of its own would draw between two polls what is drawn already
-    with Live(view.draw(status), console=console, auto_refresh=False) as live:
-        while not status.is_finished:
-            await anyio.sleep(interval)
-            status = await poll()
-            live.update(view.draw(status), refresh=True)
-    return status
+    with Live(view.draw(tree), console=console, auto_refresh=False) as live:
+        while not tree.status.is_finished:
+            await pause()
+            tree = await poll()
+            live.update(view.draw(tree), refresh=True)
+    return tree
 
 
 class _View:
@@ -57,40 +63,41 @@ class _View:
         self._console = console
         self._started = started
 
-    def draw(self, status: WorkflowStatus) -> RenderableType:
+    def draw(self, tree: WorkflowTree) -> RenderableType:
         limit = max(1, self._console.height - _LINES_BESIDE_STEPS)
-        return Group(tree.render(status, limit=limit), self._progress(status))
+        return Group(branches.render(tree, limit=limit, together=True), self._progress(tree))
 
-    def _progress(self, status: WorkflowStatus) -> Table:
-        total = sum(status.counts.values())
-        ended = sum(count for state, count in status.counts.items() if state.is_final)
-        elapsed = tree.duration(anyio.current_time() - self._started)
+    def _progress(self, tree: WorkflowTree) -> Table:
+        nodes = [node for _, node in tree.walk()]
+        total, ended = len(nodes), sum(node.state.is_final for node in nodes)
+        elapsed = words.duration(anyio.current_time() - self._started)
         grid = Table.grid(padding=(0, 1))
         # `total` is at least 1: a bar of nothing would pulse
         bar = ProgressBar(max(1, total), ended, width=min(BAR_WIDTH, self._console.width // 3))
         fact = Text(f"{ended:,} of {total:,} steps  {elapsed}", no_wrap=True, overflow="ellipsis")
-        grid.add_row(bar, fact, Text(tree.tally(status), "dim", no_wrap=True, overflow="ellipsis"))
+        told = words.tally_of(nodes) or "no steps"
+        grid.add_row(bar, fact, Text(told, "dim", no_wrap=True, overflow="ellipsis"))
         return grid
 
 
 async def _print_changes(
-    poll: Callable[[], Awaitable[WorkflowStatus]],
+    poll: Callable[[], Awaitable[WorkflowTree]],
     console: Console,
-    status: WorkflowStatus,
-    interval: float,
+    tree: WorkflowTree,
+    pause: Callable[[], Awaitable[None]],
     started: float,
-) -> WorkflowStatus:
+) -> WorkflowTree:
     changes = _Changes()
-    _say(console, tree.headline(status))
+    _say(console, words.headline(tree.status))
     while True:
         elapsed = anyio.current_time() - started
-        for node in changes.among(status):
-            _say(console, f"{elapsed:8.2f}s  {tree.line(node)}")
-        if status.is_finished:
-            _say(console, f"{elapsed:8.2f}s  {tree.headline(status)}")
-            return status
-        await anyio.sleep(interval)
-        status = await poll()
+        for line in changes.among(tree):
+            _say(console, f"{elapsed:8.2f}s  {line}")
+        if tree.status.is_finished:
+            _say(console, f"{elapsed:8.2f}s  {words.headline(tree.status)}")
+            return tree
+        await pause()
+        tree = await poll()
 
 
 def _say(console: Console, line: str) -> None:
@@ -102,17 +109,18 @@ class _Changes:
     """Remembers how the steps stood, so that each change is told once."""
 
     def __init__(self) -> None:
-        self._seen: dict[str, tuple[State, int]] = {}
+        self._seen: dict[int, tuple[str, int]] = {}
 
-    def among(self, status: WorkflowStatus) -> Iterator[Node]:
-        """Yield the steps that changed; of new ones, only those that have begun."""
-        for node in status.nodes:
+    def among(self, tree: WorkflowTree) -> Iterator[str]:
+        """Say how the steps stand that changed; of new ones, only those that have begun."""
+        adders = words.adders(tree)
+        for path, node in tree.walk():
             if self._is_news(node):
-                yield node
+                yield words.line(node, path=path, adders=adders)
 
     def _is_news(self, node: Node) -> bool:
-        before = self._seen.get(node.step_name)
+        before = self._seen.get(node.job_id)
         # a pruned job no longer tells its attempt, which changes nothing
         attempt = (before[1] if before else 0) if node.attempt is None else node.attempt
-        now = self._seen[node.step_name] = (node.state, attempt)
-        return node.state not in _AT_REST if before is None else now != before
+        now = self._seen[node.job_id] = (words.word(node), attempt)
+        return now[0] not in _AT_REST if before is None else now != before

@@ -1,20 +1,18 @@
-"""A workflow as a person reads it: a tree of its steps, plain lines, or JSON."""
+"""How a workflow and its steps are put into words: headlines, plain lines, and JSON."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from rich.text import Text
-from rich.tree import Tree
-
 from baton.states import State
 from baton.status import Node, WorkflowStatus
+from baton.trees import WorkflowTree
 
-DEEPEST = 8
-"""Levels of indentation; what is deeper stands beside its dependency and names it."""
 NAME_LIMIT = 60
 ERROR_LIMIT = 300
 NAMED_DEPS = 3
+SHORT_ID = 8
 
 
 class Look(NamedTuple):
@@ -35,66 +33,40 @@ LOOKS: Mapping[State, Look] = {
     State.CANCELLED: Look("⊘", "magenta"),
 }
 STYLES: Mapping[str, str] = {"executing": "bold blue", "completed": "green", "failed": "bold red"}
-_URGENCY = (
-    (State.EXECUTING, State.DISCARDED, State.RETRYABLE),
-    (State.CANCELLED, State.AVAILABLE, State.SCHEDULED),
-    (State.SUSPENDED,),
-    (State.COMPLETED,),
-)
+_SKIPPED = Look("↷", "green")
+_WAITING = Look("◇", "cyan")
 _WITH_ERROR = {State.RETRYABLE, State.DISCARDED, State.CANCELLED}
+_KINDS = {"signal": "signal", "sleep": "sleep", "workflow": "workflow"}
+_RUNS_ON = {"failed": "runs if one fails", "done": "runs in any case"}
 
 
-class _Place(NamedTuple):
-    """Where a step stands: the branch that its dependents go to, and how deep the step is."""
-
-    branch: Tree
-    depth: int
-
-
-def render(status: WorkflowStatus, *, limit: int | None = None) -> Tree:
-    """Return the workflow as a tree for a rich console, one that can print more than ASCII.
-
-    Each step stands once, under the deepest of its dependencies, and names the others. Names and
-    errors are shown as `inert` text: neither read as markup nor obeyed by a terminal.
-
-    Args:
-        status: the workflow.
-        limit: at most so many lines of steps; what runs or failed is shown before what is done.
-    """
-    chosen = _chosen(status.nodes, limit)
-    tree = Tree(_title(status), guide_style="dim")
-    places: dict[str, _Place] = {}
-    for node in chosen:
-        parent = _parent(node, places)
-        place = _Place(tree, 0) if parent is None else places[parent]
-        indented = place.depth < DEEPEST
-        others = [name for name in node.deps if name != parent or not indented]
-        label = _label(node, _after(others, also=parent is not None and indented))
-        branch = place.branch.add(label)
-        sideways = place.depth + 1 >= DEEPEST
-        places[node.step_name] = _Place(place.branch if sideways else branch, place.depth + 1)
-    if hidden := len(status.nodes) - len(chosen):
-        tree.add(Text(f"and {hidden:,} more steps", style="dim"))
-    return tree
-
-
-def lines(status: WorkflowStatus) -> Iterator[str]:
+def lines(tree: WorkflowTree) -> Iterator[str]:
     """Return the workflow as plain lines: a headline and one for each step."""
-    yield headline(status)
-    for node in status.nodes:
-        yield f"  {line(node)}"
+    yield headline(tree.status)
+    names = adders(tree)
+    for path, node in tree.walk():
+        yield f"  {line(node, path=path, adders=names)}"
 
 
 def headline(status: WorkflowStatus) -> str:
     """Say in a plain line what the workflow is and how far it is."""
-    return f"workflow {_name(status)} {status.id} {inert(status.state)}: {tally(status)}"
+    return f"workflow {name_of(status)} {status.id} {inert(status.state)}: {tally(status)}"
 
 
-def line(node: Node) -> str:
-    """Say in a plain line how a step stands."""
-    parts = [f"{node.state.value:<9}", _cut(inert(node.step_name), NAME_LIMIT), *_facts(node)]
-    if after := _after(node.deps, also=False):
-        parts.append(after)
+def line(
+    node: Node, *, path: Sequence[str] | None = None, adders: Mapping[int, str] | None = None
+) -> str:
+    """Say in a plain line how a step stands.
+
+    Args:
+        node: the step.
+        path: its name after the names of the steps that it is inside.
+        adders: the names of the steps that added others, by their jobs.
+    """
+    name = cut(inert("/".join(path or (node.step_name,))), NAME_LIMIT)
+    parts = [f"{word(node):<9}", name, *facts(node, adders or {})]
+    if told := after(node.deps, also=False):
+        parts.append(told)
     if error := error_line(node):
         parts.append(f"error: {error}")
     return "  ".join(parts)
@@ -102,12 +74,69 @@ def line(node: Node) -> str:
 
 def tally(status: WorkflowStatus) -> str:
     """Count the steps by state, as in ``3 completed, 1 executing``."""
-    counts = [(state, status.counts[state]) for state in State if status.counts[state]]
-    return ", ".join(f"{count:,} {state.value}" for state, count in counts) or "no steps"
+    if status.nodes:
+        return tally_of(status.nodes)
+    counts = [(status.counts[state], state.value) for state in State if status.counts[state]]
+    return _counted(counts) or "no steps"
 
 
-def as_json(status: WorkflowStatus) -> dict[str, Any]:
+def tally_of(nodes: Iterable[Node]) -> str:
+    """Count steps by what is said of their states."""
+    counts = Counter((node.state, word(node)) for node in nodes)
+    order = {state: number for number, state in enumerate(State)}
+    found = sorted(counts.items(), key=lambda each: (order[each[0][0]], each[0][1]))
+    return _counted((count, said) for (_, said), count in found)
+
+
+def look(node: Node) -> Look:
+    """Return how a step is shown."""
+    match word(node):
+        case "skipped":
+            return _SKIPPED
+        case "waiting":
+            return _WAITING
+        case _:
+            return LOOKS[node.state]
+
+
+def word(node: Node) -> str:
+    """Return what is said of a step's state."""
+    if node.skipped and node.state is State.COMPLETED:
+        return "skipped"
+    if node.parked_at is not None and node.state is State.SUSPENDED:
+        return "waiting"
+    return node.state.value
+
+
+def facts(node: Node, adders: Mapping[int, str]) -> Iterator[str]:
+    """Say what is known of a step beside its state; ``adders`` as `line` has them."""
+    if node.duration is not None:
+        yield duration(node.duration)
+    if node.attempt is not None and node.attempt > 1:
+        yield f"attempt {node.attempt}"
+    if node.kind != "job" or node.signal is not None:
+        yield _kind(node)
+    if node.until is not None:
+        yield f"until {node.until.astimezone():%Y-%m-%d %H:%M:%S}"
+    if node.condition is not None:
+        yield f"if {cut(inert(node.condition), NAME_LIMIT)}"
+    if node.run_on in _RUNS_ON:
+        yield _RUNS_ON[node.run_on]
+    if node.grafted_by is not None:
+        adder = adders.get(node.grafted_by)
+        yield "added" if adder is None else f"added by {cut(inert(adder), NAME_LIMIT)}"
+
+
+def adders(tree: WorkflowTree) -> dict[int, str]:
+    """Return the names of the steps that added others while the workflow ran, by their jobs."""
+    nodes = [node for _, node in tree.walk()]
+    wanted = {node.grafted_by for node in nodes} - {None}
+    return {node.job_id: node.step_name for node in nodes if node.job_id in wanted}
+
+
+def as_json(tree: WorkflowTree) -> dict[str, Any]:
     """Return everything that is known of the workflow as JSON values."""
+    status = tree.status
     return {
         "id": str(status.id),
         "name": status.name,
@@ -116,7 +145,8 @@ def as_json(status: WorkflowStatus) -> dict[str, Any]:
         "finished_at": _iso(status.finished_at),
         "counts": {state.value: status.counts[state] for state in State if status.counts[state]},
         "failed_steps": status.failed_steps,
-        "steps": [_node_as_json(node) for node in status.nodes],
+        "steps": [_node_as_json(node, tree) for node in status.nodes],
+        "edges": [list(edge) for edge in tree.edges],
     }
 
 
@@ -143,79 +173,51 @@ def error_line(node: Node) -> str | None:
     """Return a step's error on one line, when its state is the error's doing."""
     if not node.error or node.state not in _WITH_ERROR:
         return None
-    return _cut(inert(" ".join(node.error[: 2 * ERROR_LIMIT].split())), ERROR_LIMIT)
+    return cut(inert(" ".join(node.error[: 2 * ERROR_LIMIT].split())), ERROR_LIMIT)
 
 
-def _chosen(nodes: Sequence[Node], limit: int | None) -> Sequence[Node]:
-    """Choose the nodes for so many lines, the urgent ones first; they stay in their order."""
-    if limit is None or sum(map(_height, nodes)) <= limit:
-        return nodes
-    left = limit
-    kept: set[str] = set()
-    for states in _URGENCY:
-        for node in nodes:
-            if node.state in states and _height(node) <= left:
-                kept.add(node.step_name)
-                left -= _height(node)
-    return [node for node in nodes if node.step_name in kept]
+def name_of(status: WorkflowStatus) -> str:
+    """Return what a workflow is called."""
+    return "(no name)" if status.name is None else cut(inert(status.name), NAME_LIMIT)
 
 
-def _height(node: Node) -> int:
-    return 1 if error_line(node) is None else 2
-
-
-def _parent(node: Node, places: Mapping[str, _Place]) -> str | None:
-    """Return the deepest dependency that is placed; of equals, the last one named."""
-    placed = [name for name in node.deps if name in places]
-    return max(reversed(placed), key=lambda name: places[name].depth, default=None)
-
-
-def _title(status: WorkflowStatus) -> Text:
-    title = Text(no_wrap=True, overflow="ellipsis")
-    title.append(_name(status), "bold")
-    title.append(f"  {inert(status.state)}", STYLES.get(status.state, ""))
-    title.append(f"  {status.id}", "dim")
-    return title
-
-
-def _name(status: WorkflowStatus) -> str:
-    return "(no name)" if status.name is None else _cut(inert(status.name), NAME_LIMIT)
-
-
-def _label(node: Node, after: str) -> Text:
-    look = LOOKS[node.state]
-    label = Text(no_wrap=True, overflow="ellipsis")
-    label.append(f"{look.icon} ", look.style)
-    label.append(_cut(inert(node.step_name), NAME_LIMIT))
-    label.append(f"  {node.state.value}", look.style)
-    label.append("".join(f"  {fact}" for fact in _facts(node)), "dim")
-    if after:
-        label.append(f"  ({after})", "dim")
-    if error := error_line(node):
-        label.append(f"\n{error}", "red")
-    return label
-
-
-def _facts(node: Node) -> Iterator[str]:
-    if node.duration is not None:
-        yield duration(node.duration)
-    if node.attempt is not None and node.attempt > 1:
-        yield f"attempt {node.attempt}"
-
-
-def _after(deps: Sequence[str], *, also: bool) -> str:
+def after(deps: Sequence[str], *, also: bool) -> str:
+    """Name a few of the steps that a step waits for, and count the others."""
     if not deps:
         return ""
-    named = ", ".join(_cut(inert(name), NAME_LIMIT) for name in deps[:NAMED_DEPS])
+    named = ", ".join(cut(inert(name), NAME_LIMIT) for name in deps[:NAMED_DEPS])
     more = f" and {len(deps) - NAMED_DEPS:,} more" if len(deps) > NAMED_DEPS else ""
     return f"{'also after' if also else 'after'} {named}{more}"
 
 
-def _node_as_json(node: Node) -> dict[str, Any]:
+def cut(text: str, limit: int) -> str:
+    """Return a text of at most so many characters."""
+    return text if len(text) <= limit else f"{text[: limit - 3]}..."
+
+
+def _kind(node: Node) -> str:
+    name = "" if node.signal is None else cut(inert(node.signal), NAME_LIMIT)
+    if node.kind == "workflow" and node.subworkflow_id is not None:
+        name = str(node.subworkflow_id)[:SHORT_ID]
+    return f"{_KINDS.get(node.kind, 'signal')} {name}".rstrip()
+
+
+def _counted(counts: Iterable[tuple[int, str]]) -> str:
+    return ", ".join(f"{count:,} {said}" for count, said in counts)
+
+
+def _node_as_json(node: Node, tree: WorkflowTree) -> dict[str, Any]:
+    inner = tree.subworkflows.get(node.step_name)
     return {
         "name": node.step_name,
         "state": node.state.value,
+        "kind": node.kind,
+        "skipped": node.skipped,
         "deps": list(node.deps),
+        "run_on": node.run_on,
+        "condition": node.condition,
+        "signal": node.signal,
+        "until": _iso(node.until),
         "result": node.result,
         "error": node.error,
         "duration": node.duration,
@@ -223,15 +225,15 @@ def _node_as_json(node: Node) -> dict[str, Any]:
         "queue": node.queue,
         "attempt": node.attempt,
         "job_id": node.job_id,
+        "grafted_by": node.grafted_by,
         "inserted_at": _iso(node.inserted_at),
         "started_at": _iso(node.started_at),
+        "parked_at": _iso(node.parked_at),
         "finished_at": _iso(node.finished_at),
+        "subworkflow_id": None if node.subworkflow_id is None else str(node.subworkflow_id),
+        **({} if inner is None else {"subworkflow": as_json(inner)}),
     }
 
 
 def _iso(time: datetime | None) -> str | None:
     return None if time is None else time.isoformat()
-
-
-def _cut(text: str, limit: int) -> str:
-    return text if len(text) <= limit else f"{text[: limit - 3]}..."

@@ -1,7 +1,6 @@
-"""``baton workflow``: workflows as they stand."""
+"""``baton workflow list``."""
 
 import json
-import re
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
@@ -13,14 +12,12 @@ from baton.cli import table, tree
 from baton.cli.options import Dsn, Json, Limit, Schema
 from baton.client import Client
 from baton.errors import ConfigurationError
-from baton.settings import Settings, load
+from baton.settings import load
 from baton.states import State
 from baton.status import WorkflowStatus
 
 STATES = ("executing", "completed", "failed")
-SHORT_ID = 8
 ROOM_FOR_IDS = 120  # columns of a terminal; a narrower one gets the beginnings of ids
-_TOO_SHORT = re.compile(r"[0-9a-f]{1,3}", re.IGNORECASE)
 
 
 def list_(
@@ -51,7 +48,7 @@ def list_(
         print(json.dumps([_as_json(status) for status in found]))
         return
     out = table.console()
-    id_length = SHORT_ID if out.is_terminal and out.width < ROOM_FOR_IDS else None
+    id_length = tree.SHORT_ID if out.is_terminal and out.width < ROOM_FOR_IDS else None
     columns = ("id", "name", "state", "steps done", "inserted", "duration")
     rows = table.listing(*columns, flexible={"name"})
     for status in found:
@@ -64,38 +61,6 @@ def list_(
             Text(_duration(status)),
         )
     table.show(rows)
-
-
-def show(
-    workflow_id: Annotated[
-        str,
-        typer.Argument(
-            metavar="ID", help="The id of the workflow, or its first characters, four at least."
-        ),
-    ],
-    dsn: Dsn = None,
-    schema: Schema = None,
-    *,
-    as_json: Json = False,
-) -> None:
-    """Show the steps of one workflow as a tree."""
-    if _TOO_SHORT.fullmatch(workflow_id):
-        raise ConfigurationError(
-            f"{workflow_id} could be many workflows; give 4 characters or more"
-        )
-    status = anyio.run(_get, load(dsn=dsn, schema=schema), workflow_id)
-    if as_json:
-        print(json.dumps(tree.as_json(status)))
-    elif table.console().options.ascii_only:
-        for line in tree.lines(status):
-            print(line)
-    else:
-        table.show(tree.render(status))
-
-
-async def _get(settings: Settings, workflow_id: str) -> WorkflowStatus:
-    async with Client(settings=settings) as client:
-        return await client.get_workflow(workflow_id)
 
 
 def _ended(status: WorkflowStatus) -> int:

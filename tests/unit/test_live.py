@@ -15,6 +15,7 @@ from rich.console import Console
 from baton.cli.live import follow
 from baton.states import State
 from baton.status import Node, WorkflowStatus
+from baton.trees import WorkflowTree
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 ID = UUID("01890000-0000-7000-8000-000000000001")
@@ -64,14 +65,14 @@ class Script:
         self.polls = 0
         self.drawn = anyio.Event()
 
-    async def __call__(self) -> WorkflowStatus:
+    async def __call__(self) -> WorkflowTree:
         self.polls += 1
         if self.polls > 2:
             self.drawn.set()
         found = next(self._statuses)
         if isinstance(found, BaseException):
             raise found
-        return found
+        return WorkflowTree.of(found)
 
 
 def console(*, terminal: bool, height: int = 24, **options: object) -> Console:
@@ -85,7 +86,7 @@ def written(to: Console) -> str:
 def run(script: Script, to: Console) -> WorkflowStatus:
     async def main() -> WorkflowStatus:
         with anyio.fail_after(20):
-            return await follow(script, to, interval=0)
+            return (await follow(script, to, pause=anyio.lowlevel.checkpoint)).status
 
     return anyio.run(main)
 
@@ -231,7 +232,7 @@ def test_being_cancelled_restores_the_terminal() -> None:
 
     async def main() -> None:
         async with anyio.create_task_group() as group:
-            group.start_soon(lambda: follow(script, to, interval=0))
+            group.start_soon(lambda: follow(script, to, pause=anyio.lowlevel.checkpoint))
             await script.drawn.wait()
             group.cancel_scope.cancel()
 

@@ -9,9 +9,10 @@ from uuid import UUID
 import pytest
 from rich.console import Console
 
-from baton.cli import tree
+from baton.cli import branches, tree
 from baton.states import State
 from baton.status import Node, WorkflowStatus
+from baton.trees import WorkflowTree
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 ID = UUID("01890000-0000-7000-8000-000000000001")
@@ -47,7 +48,7 @@ def status(*nodes: Node, name: str | None = "nightly", state: str = "executing")
 
 def shown(given: WorkflowStatus, *, width: int = 120, **options: object) -> str:
     console = Console(file=io.StringIO(), width=width, color_system=None)
-    console.print(tree.render(given, **options))
+    console.print(branches.render(WorkflowTree.of(given), **options))
     return console.file.getvalue()
 
 
@@ -96,26 +97,26 @@ def test_hostile_names_and_errors_are_inert() -> None:
         name=HOSTILE,
         state=HOSTILE,
     )
-    everything = shown(bad) + "\n".join(tree.lines(bad))
+    everything = shown(bad) + "\n".join(tree.lines(WorkflowTree.of(bad)))
     assert "[red]bold[/red]\\x1b[2J\\r\\n\\u202e[/]" in everything
     assert everything.replace("\n", "").isprintable()
-    assert len(list(tree.lines(bad))) == 4
+    assert len(list(tree.lines(WorkflowTree.of(bad)))) == 4
 
 
 def test_very_long_names_and_errors_are_cut() -> None:
     long = status(node("x" * 5000, state=State.DISCARDED, error="y" * 100_000), name="z" * 5000)
-    assert max(map(len, tree.lines(long))) < 500
+    assert max(map(len, tree.lines(WorkflowTree.of(long)))) < 500
     assert max(map(len, shown(long, width=80).splitlines())) <= 80
 
 
 def test_an_error_is_shown_only_while_it_matters() -> None:
     recovered = status(node("step", error="it failed once", attempt=2))
     assert "failed once" not in shown(recovered)
-    assert "failed once" not in "\n".join(tree.lines(recovered))
+    assert "failed once" not in "\n".join(tree.lines(WorkflowTree.of(recovered)))
 
 
 def test_plain_lines_say_everything_a_reader_needs() -> None:
-    assert list(tree.lines(DIAMOND)) == [
+    assert list(tree.lines(WorkflowTree.of(DIAMOND))) == [
         f"workflow nightly {ID} executing: 1 suspended, 1 executing, 1 retryable, 1 completed",
         "  completed  fetch  0.61 s",
         "  executing  summarize  1 min 12 s  attempt 2  after fetch",
@@ -126,7 +127,7 @@ def test_plain_lines_say_everything_a_reader_needs() -> None:
 
 def test_json_holds_every_fact_as_plain_values() -> None:
     given = status(node("a", result={"rows": 3}, started_at=NOW), node("b", "a"), name=None)
-    found = json.loads(json.dumps(tree.as_json(given)))
+    found = json.loads(json.dumps(tree.as_json(WorkflowTree.of(given))))
     assert found["id"] == str(ID)
     assert found["name"] is None
     assert found["counts"] == {"completed": 2}
@@ -137,14 +138,14 @@ def test_json_holds_every_fact_as_plain_values() -> None:
 
 def test_a_workflow_without_nodes_is_shown() -> None:
     assert shown(status(name=None)).startswith("(no name)  executing")
-    assert next(tree.lines(status())).endswith("no steps")
+    assert next(tree.lines(WorkflowTree.of(status()))).endswith("no steps")
 
 
 def test_a_fan_in_names_a_few_dependencies_and_counts_the_rest() -> None:
     leaves = [node(f"leaf{number}") for number in range(1000)]
     joined = status(*leaves, node("join", *(leaf.step_name for leaf in leaves)))
     assert "(also after leaf0, leaf1, leaf2 and 996 more)" in shown(joined)
-    assert "after leaf0, leaf1, leaf2 and 997 more" in list(tree.lines(joined))[-1]
+    assert "after leaf0, leaf1, leaf2 and 997 more" in list(tree.lines(WorkflowTree.of(joined)))[-1]
 
 
 def test_a_chain_of_5000_steps_is_shown_whole_and_not_too_deep() -> None:
