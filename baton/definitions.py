@@ -30,7 +30,7 @@ class JobOptions(TypedDict, total=False):
     meta: Mapping[str, Any]
     scheduled_at: datetime
     schedule_in: float | timedelta
-    timeout: float | timedelta
+    timeout: float | timedelta | None
     deadline: datetime
     weight: int
     unique: Unique | None
@@ -84,6 +84,8 @@ class Definition:
         """
         chosen: dict[str, Any] = {**self.defaults, **options}
         for option in DURATIONS & chosen.keys():
+            if chosen[option] is None:
+                continue
             try:
                 chosen[option] = seconds(chosen[option])
             except (TypeError, ValueError) as error:

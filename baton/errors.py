@@ -130,6 +130,14 @@ class InvalidWorkflow(BatonError):
     """A workflow that can't be inserted."""
 
 
+class InvalidFlow(InvalidWorkflow):
+    """A workflow as data that can't be made into one."""
+
+    def __init__(self, problems: Iterable[str]) -> None:
+        self.problems = tuple(problems)
+        super().__init__(f"the workflow can't be read: {'; '.join(self.problems[:20])}")
+
+
 class DuplicateStep(InvalidWorkflow):
     """Two steps of a workflow want the same name."""
 

@@ -44,6 +44,8 @@ COMMANDS: Mapping[str, Command | Group] = {
         "Look at workflows.",
         {
             "list": Command("baton.cli.workflow:list_", "List workflows, the newest first."),
+            "run": Command("baton.cli.workflow_run:run", "Insert one that is written as JSON."),
+            "schema": Command("baton.cli.workflow_run:schema", "Print the schema of that JSON."),
             "show": Command("baton.cli.workflow_look:show", "Show a workflow and all its steps."),
             "tree": Command("baton.cli.workflow_look:tree_", "Show it with like steps together."),
             "watch": Command("baton.cli.workflow_look:watch", "Show it until it is finished."),
@@ -89,6 +91,14 @@ COMMANDS: Mapping[str, Command | Group] = {
     ),
     "maintain": Command(
         "baton.cli.maintain:maintain", "Look after tables and indexes that have grown old."
+    ),
+    "template": Group(
+        "Store workflows as data.",
+        {
+            "put": Command("baton.cli.workflow_run:put", "Store a version; print its number."),
+            "list": Command("baton.cli.workflow_run:list_", "List templates."),
+            "show": Command("baton.cli.workflow_run:show", "Print one as JSON."),
+        },
     ),
     "psql": Command(
         "baton.cli.psql:psql", "Open psql with Baton's tables in reach.", passes_options_on=True

@@ -11,6 +11,7 @@ from baton.client.checks import checked, checked_workflow
 from baton.client.crons import Crons
 from baton.client.operations import Operations
 from baton.client.queues import Queues
+from baton.client.templates import Templates
 from baton.errors import NotFound
 from baton.jobs import Job, NewJob
 from baton.settings import Settings, load
@@ -38,6 +39,7 @@ class Client(Operations):
     Attributes:
         settings: what it was made from.
         queues: pauses, scales and limits queues; see `Queues`.
+        templates: stores workflows as data; see `Templates`.
 
     Args:
         dsn: a PostgreSQL URL or connection string; by default what the settings say.
@@ -70,6 +72,7 @@ class Client(Operations):
         )
         self.crons = Crons(self._database, registry, limit=self._limit)
         self.queues = Queues(self._database)
+        self.templates = Templates(self._database, registry)
 
     async def __aenter__(self) -> Self:
         await self._database.open()

@@ -154,8 +154,8 @@ def _flow_params(workflow: Workflow, limit: int) -> dict[str, Any]:
         "unique_key": workflow.unique,
         "output": workflow.output,
         "on_finished": _reaction(workflow.on_finished, limit),
-        "template": None,
-        "template_version": None,
+        "template": None if workflow.template is None else workflow.template.name,
+        "template_version": None if workflow.template is None else workflow.template.version,
         "counted": len(workflow.step_names()) >= COUNTED,
     }
 

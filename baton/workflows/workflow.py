@@ -3,14 +3,22 @@
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from graphlib import CycleError, TopologicalSorter
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID, uuid4
 
 from baton.ambient import ambient
 from baton.documents import check_text
 from baton.errors import CyclicWorkflow, InvalidJob, InvalidWorkflow, UnknownDependency
 from baton.jobs import PRIORITIES, Job, NewJob, check_time, seconds
+from baton.workers import Registry, current_registry
 from baton.workflows.steps import NewStep, StepBuilder
+
+
+class Template(NamedTuple):
+    """Which stored workflow one was made from."""
+
+    name: str
+    version: int
 
 
 class Workflow(StepBuilder):
@@ -80,12 +88,55 @@ class Workflow(StepBuilder):
             )
         if context is not None and not isinstance(context, Mapping):
             raise InvalidWorkflow(f"context must be a mapping of names to values, not {context!r}")
+        self.template: Template | None = None
         self.deadline = deadline
         self.debug = debug
         self.priority = priority
         self.context = dict(context or {})
         self.output = output
         self.on_finished = on_finished
+
+    @classmethod
+    def from_json(
+        cls,
+        source: str | bytes | Mapping[str, Any],
+        args: Mapping[str, Any] | None = None,
+        *,
+        registry: Registry | None = None,
+    ) -> "Workflow":
+        """Make a workflow of its portable form; `json_schema` describes that.
+
+        Args:
+            source: JSON, or what it holds.
+            args: values of its parameters, by name.
+            registry: the workers that it may name; by default those of the default registry.
+
+        Raises:
+            InvalidFlow: it is not of that form, a parameter does not fit, or a worker or its
+                arguments don't; the error names each place.
+            InvalidWorkflow: the graph can't be.
+        """
+        from baton.workflows import compiling, document  # noqa: PLC0415  they make workflows
+
+        registry = registry or current_registry()
+        return compiling.compiled(document.read(source), registry, args or {})
+
+    def to_json(self) -> str:
+        """Return the portable form of the workflow, as JSON.
+
+        Raises:
+            InvalidFlow: it has a deadline at a time of its own, which can't be repeated.
+        """
+        from baton.workflows import compiling  # noqa: PLC0415
+
+        return compiling.document_of(self).model_dump_json(exclude_unset=True, indent=2)
+
+    @staticmethod
+    def json_schema() -> dict[str, Any]:
+        """Return the JSON schema of the portable form."""
+        from baton.workflows import document  # noqa: PLC0415
+
+        return document.schema()
 
     def steps(self) -> Sequence[NewStep]:
         """Return the steps in an order in which each follows its dependencies.
