@@ -7,7 +7,7 @@ import pytest
 from baton.client import Client
 from baton.states import State
 from baton.workflows import Workflow
-from tests.support import done, ended, job, process, rows, states, value
+from tests.support import connection, done, ended, job, process, rows, states, value
 
 pytestmark = pytest.mark.anyio
 
@@ -81,6 +81,39 @@ async def test_a_step_that_runs_when_all_is_done_does_whatever_happened(database
         await worker.complete(tidy)
     assert await states(database) == {"a": "discarded", "b": "cancelled", "tidy": "completed"}
     assert await value(database, "select state::text from baton.workflows") == "failed"
+
+
+async def test_a_cascade_that_meets_the_end_of_the_other_dependency_loses_no_wake_up(
+    database: str,
+) -> None:
+    """Neither of two transactions sees what the other ends; the one that ends later looks again."""
+    flow = (
+        Workflow("meeting")
+        .add("bad", job())
+        .add("poisoned", job(), deps=["bad"])
+        .add("other", job())
+        .add("join", job(), deps=["poisoned", "other"], ignore_cancelled=True)
+    )
+    await insert(database, flow)
+    async with process(database) as worker, connection(database) as holder:
+        bad, other = await worker.fetch(10)
+        await rows(
+            database,
+            """
+            select baton.finish_jobs(
+              %s, array[%s], array[%s], '{discarded}', '{0}', '{false}', '{null}', '{null}', '{true}'
+            )
+            """,
+            worker.lease,
+            bad.id,
+            bad.epoch,
+        )
+        async with holder.transaction():
+            await holder.execute("select baton.sweep_releases(0, 0, 100)")
+            assert await worker.complete(other, capacity=10) == []
+        await sweep(database)
+        [join] = await worker.fetch(10)
+    assert join.step_name == "join"
 
 
 async def test_a_signal_wakes_the_step_that_waits_for_it(database: str) -> None:
