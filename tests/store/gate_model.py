@@ -1,5 +1,7 @@
-"""The gate once more, in Python and written without a look at the SQL: what a workflow must look like
-after whatever was done to it."""
+"""The gate once more, in Python and written without a look at the SQL.
+
+It says what a workflow must look like after whatever was done to it.
+"""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -39,7 +41,7 @@ class Model:
         self.steps[step.name] = step
 
     def settle(self) -> None:
-        while any([self._open_gate(step) for step in self.steps.values()]):
+        while any(self._open_gate(step) for step in self.steps.values()):
             pass
 
     def end(self, name: str, state: str) -> None:

@@ -101,7 +101,7 @@ async def test_a_cascade_that_meets_the_end_of_the_other_dependency_loses_no_wak
             database,
             """
             select baton.finish_jobs(
-              %s, array[%s], array[%s], '{discarded}', '{0}', '{false}', '{null}', '{null}', '{true}'
+              %s, array[%s], array[%s], '{discarded}', '{0}', '{f}', '{null}', '{null}', '{t}'
             )
             """,
             worker.lease,

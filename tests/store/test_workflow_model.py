@@ -249,9 +249,9 @@ async def test_four_processes_end_random_workflows_as_the_model_does(
     database: str, seed: int
 ) -> None:
     """What each attempt comes to is fixed by its name, so there is one right end."""
-    random = Random(seed)
+    random = Random(seed)  # noqa: S311
     pairs = []
-    for number in range(12):
+    for _ in range(12):
         shapes = [
             {
                 "deps": {random.randint(1, 12) for _ in range(random.randint(0, 4))},
