@@ -75,7 +75,8 @@ def reset(connection: psycopg.Connection[Any]) -> None:
     connection.execute(
         """
         truncate baton.jobs, baton.workflows, baton.workflow_steps, baton.workflow_edges,
-          baton.workflow_releases, baton.workflow_completions
+          baton.workflow_releases, baton.workflow_completions, baton.workflow_waits,
+          baton.workflow_signals, baton.workflow_progress
         """
     )
     connection.execute("vacuum analyze baton.jobs")
