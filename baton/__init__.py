@@ -21,9 +21,10 @@ from baton.errors import BatonError
 from baton.filters import JobFilter
 from baton.jobs import Job, NewJob, Results
 from baton.outcomes import Cancel, Discard, Error, Snooze
+from baton.query import Query
 from baton.settings import Settings
 from baton.states import State
-from baton.status import Node, WorkflowStatus
+from baton.status import Node, Progress, WorkflowStatus
 from baton.telemetry import Telemetry
 from baton.unique import Unique
 from baton.worker_class import Worker
@@ -51,6 +52,8 @@ __all__ = [
     "JobOptions",
     "NewJob",
     "Node",
+    "Progress",
+    "Query",
     "Registry",
     "Results",
     "Settings",

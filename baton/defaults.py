@@ -51,6 +51,10 @@ class DefaultClient:
         """Do what `Client.update_job` does."""
         return await (await self._client()).update_job(job_id, change, conn=conn)
 
+    async def looking(self) -> Client:
+        """Return the client of this event loop."""
+        return await self._client()
+
     async def _client(self) -> Client:
         loop = asyncio.get_running_loop()
         life = self._lives.get(loop)

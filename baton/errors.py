@@ -331,6 +331,13 @@ class InlineTooDeep(BatonError):
         )
 
 
+class NothingKept(BatonError):
+    """`Query` inside `baton.testing.inline`, which performs jobs and keeps them nowhere."""
+
+    def __init__(self) -> None:
+        super().__init__("inline keeps nothing that could be looked at; use baton.testing.manual")
+
+
 class MaintenanceBusy(DatabaseError):
     """Two sessions want to rebuild the indexes of a schema at once."""
 

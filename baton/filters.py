@@ -1,15 +1,18 @@
-"""Which jobs an operation is about."""
+"""Which jobs an operation is about, and which workflows a list is of."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, TypedDict
+from uuid import UUID
 
 from baton import documents
 from baton.errors import InvalidFilter
 from baton.states import State
 
 LARGEST_ID = 2**63 - 1
+Place = tuple[datetime, UUID] | UUID | str
+WORKFLOW_STATES = ("executing", "completed", "failed")
 
 
 class JobFilter(TypedDict, total=False):
@@ -98,6 +101,92 @@ class Criteria:
                 self.inserted_before,
             )
         )
+
+
+class WorkflowFilter(TypedDict, total=False):
+    """Criteria that a workflow must fit all of; ``None`` is none.
+
+    Attributes:
+        state: ``executing``, ``completed`` or ``failed``.
+        name: has this name.
+        tags: has all of these tags.
+        inserted_after: was inserted then or later; it must have a time zone.
+        inserted_before: was inserted before; it must have a time zone.
+        parent: is a step of the workflow with this id, which may be its beginning.
+        template: was made from this template.
+    """
+
+    state: str | None
+    name: str | None
+    tags: Sequence[str] | None
+    inserted_after: datetime | None
+    inserted_before: datetime | None
+    parent: UUID | str | None
+    template: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkflowPage:
+    """A checked `WorkflowFilter`, and which page of what fits, the newest first.
+
+    Attributes:
+        before: the last one of the page before: its id, or ``(inserted_at, id)``.
+        limit: how many at most.
+    """
+
+    state: str | None = None
+    name: str | None = None
+    tags: tuple[str, ...] | None = None
+    inserted_after: datetime | None = None
+    inserted_before: datetime | None = None
+    parent: UUID | str | None = None
+    template: str | None = None
+    before: Place | None = None
+    limit: int = 50
+
+    @classmethod
+    def of(
+        cls,
+        given: Mapping[str, Any],
+        *,
+        before: Place | None = None,
+        limit: int = 50,
+    ) -> "WorkflowPage":
+        """Check criteria.
+
+        Raises:
+            InvalidFilter: one can't be used.
+        """
+        if unknown := sorted(given.keys() - WorkflowFilter.__annotations__.keys()):
+            known = ", ".join(WorkflowFilter.__annotations__)
+            raise InvalidFilter(f"{', '.join(unknown)} is no criterion; there are {known}")
+        state, tags = given.get("state"), given.get("tags")
+        if state is not None and state not in WORKFLOW_STATES:
+            raise InvalidFilter(f"state must be {', '.join(WORKFLOW_STATES)}, not {state!r}")
+        if isinstance(before, tuple):
+            _time("before", before[0])
+        return cls(
+            state=state,
+            name=_text("name", given.get("name")),
+            tags=None if tags is None else _tags(tags),
+            inserted_after=_time("inserted_after", given.get("inserted_after")),
+            inserted_before=_time("inserted_before", given.get("inserted_before")),
+            parent=given.get("parent"),
+            template=_text("template", given.get("template")),
+            before=before,
+            limit=check_limit(limit),
+        )
+
+
+def check_limit(limit: int) -> int:
+    """Return how many are wanted at most.
+
+    Raises:
+        InvalidFilter: it is no number above 0.
+    """
+    if type(limit) is not int or not 0 < limit <= LARGEST_ID:
+        raise InvalidFilter(f"limit must be a whole number above 0, not {limit!r}")
+    return limit
 
 
 def _ids(given: Any) -> tuple[int, ...]:

@@ -57,12 +57,68 @@ class Node:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Progress:
+    """How far a workflow is: its own steps, counted; a sub-workflow is one of them.
+
+    Attributes:
+        total: how many steps there are, those included that were added while it ran.
+        completed: how many completed, without the skipped ones.
+        skipped: how many count as completed without having run.
+        discarded: how many were discarded.
+        cancelled: how many were cancelled.
+    """
+
+    total: int = 0
+    completed: int = 0
+    skipped: int = 0
+    discarded: int = 0
+    cancelled: int = 0
+
+    @classmethod
+    def of(cls, nodes: Sequence[Node]) -> "Progress":
+        """Count steps."""
+        skipped = sum(node.skipped for node in nodes)
+        counts = Counter(node.state for node in nodes)
+        return cls(
+            total=len(nodes),
+            completed=counts[State.COMPLETED] - skipped,
+            skipped=skipped,
+            discarded=counts[State.DISCARDED],
+            cancelled=counts[State.CANCELLED],
+        )
+
+    @property
+    def done(self) -> int:
+        """How many steps have ended, however they did."""
+        return self.completed + self.skipped + self.discarded + self.cancelled
+
+    @property
+    def open(self) -> int:
+        """How many steps have not ended."""
+        return max(0, self.total - self.done)
+
+    @property
+    def failed(self) -> int:
+        """How many steps were discarded or cancelled."""
+        return self.discarded + self.cancelled
+
+    @property
+    def fraction(self) -> float:
+        """How much of it is done, from 0 to 1."""
+        return min(1.0, self.done / self.total) if self.total else 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class WorkflowStatus:
     """A workflow and its nodes, in topological order; ``nodes`` is empty in lists.
 
     Attributes:
         state: ``executing``, ``completed`` or ``failed``.
-        counts: how many steps are in each state.
+        counts: how many steps are in each state; in lists the open steps of large workflows are
+            left out, and ``progress.open`` says how many there are.
+        progress: how far it is.
+        tags: its labels; read in lists.
+        template, template_version: what it was made from, if anything; read in lists.
         failed_steps: names of the steps that were discarded or cancelled.
     """
 
@@ -73,6 +129,10 @@ class WorkflowStatus:
     finished_at: datetime | None
     counts: Counter[State]
     nodes: Sequence[Node] = ()
+    progress: Progress = Progress()
+    tags: Sequence[str] = ()
+    template: str | None = None
+    template_version: int | None = None
 
     @property
     def is_finished(self) -> bool:

@@ -8,15 +8,15 @@ import anyio
 import typer
 from rich.text import Text
 
-from baton.cli import table, tree
+from baton.cli import table, tree, values
 from baton.cli.options import Dsn, Json, Limit, Schema
+from baton.cli.workflow_look import checked
 from baton.client import Client
 from baton.errors import ConfigurationError
+from baton.filters import WORKFLOW_STATES, WorkflowFilter
 from baton.settings import load
-from baton.states import State
 from baton.status import WorkflowStatus
 
-STATES = ("executing", "completed", "failed")
 ROOM_FOR_IDS = 120  # columns of a terminal; a narrower one gets the beginnings of ids
 
 
@@ -30,18 +30,72 @@ def list_(
     name: Annotated[
         str | None, typer.Option(envvar="BATON_WORKFLOW_NAME", help="Only workflows of this name.")
     ] = None,
+    tag: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--tag",
+            envvar="BATON_WORKFLOW_TAG",
+            help="Only workflows with this tag. May be repeated.",
+        ),
+    ] = None,
+    inserted_after: Annotated[
+        str | None,
+        typer.Option(
+            "--inserted-after",
+            envvar="BATON_WORKFLOW_INSERTED_AFTER",
+            help="Only workflows inserted at this time or later.",
+        ),
+    ] = None,
+    inserted_before: Annotated[
+        str | None,
+        typer.Option(
+            "--inserted-before",
+            envvar="BATON_WORKFLOW_INSERTED_BEFORE",
+            help="Only workflows inserted before this time.",
+        ),
+    ] = None,
+    parent: Annotated[
+        str | None,
+        typer.Option(
+            envvar="BATON_WORKFLOW_PARENT",
+            help="Only workflows that are steps of the one with this id.",
+        ),
+    ] = None,
+    template: Annotated[
+        str | None,
+        typer.Option(
+            envvar="BATON_WORKFLOW_TEMPLATE", help="Only workflows made from this template."
+        ),
+    ] = None,
+    before: Annotated[
+        str | None,
+        typer.Option(
+            envvar="BATON_WORKFLOW_BEFORE",
+            help="Only workflows older than the one with this id: the page after it.",
+        ),
+    ] = None,
     limit: Limit = 20,
     *,
     as_json: Json = False,
 ) -> None:
     """List the newest workflows."""
-    if state is not None and state not in STATES:
-        raise ConfigurationError(f"--state {state}: it is one of {', '.join(STATES)}")
+    if state is not None and state not in WORKFLOW_STATES:
+        raise ConfigurationError(f"--state {state}: it is one of {', '.join(WORKFLOW_STATES)}")
+    which: WorkflowFilter = {
+        "state": state,
+        "name": name,
+        "tags": tag or None,
+        "inserted_after": _moment("--inserted-after", inserted_after),
+        "inserted_before": _moment("--inserted-before", inserted_before),
+        "parent": None if parent is None else checked(parent),
+        "template": template,
+    }
     settings = load(dsn=dsn, schema=schema)
 
     async def fetch() -> list[WorkflowStatus]:
         async with Client(settings=settings) as client:
-            return await client.list_workflows(state=state, name=name, limit=limit)
+            place = None if before is None else checked(before)
+            return await client.list_workflows(before=place, limit=limit, **which)
 
     found = anyio.run(fetch)
     if as_json:
@@ -56,15 +110,15 @@ def list_(
             Text(str(status.id)[:id_length]),
             table.cell(status.name or ""),
             Text(status.state, tree.STYLES[status.state]),
-            Text(f"{_ended(status)}/{status.counts.total()}"),
+            Text(f"{status.progress.done}/{status.progress.total}"),
             Text(table.moment(status.inserted_at)),
             Text(_duration(status)),
         )
     table.show(rows)
 
 
-def _ended(status: WorkflowStatus) -> int:
-    return sum(number for state, number in status.counts.items() if State(state).is_final)
+def _moment(option: str, text: str | None) -> datetime | None:
+    return None if text is None else values.moment(option, text)
 
 
 def _duration(status: WorkflowStatus) -> str:
@@ -80,5 +134,17 @@ def _as_json(status: WorkflowStatus) -> dict[str, Any]:
         "state": status.state,
         "inserted_at": status.inserted_at.isoformat(),
         "finished_at": status.finished_at.isoformat() if status.finished_at else None,
+        "tags": list(status.tags),
+        "template": status.template,
+        "template_version": status.template_version,
         "counts": {state.value: number for state, number in status.counts.items()},
+        "progress": {
+            "total": status.progress.total,
+            "completed": status.progress.completed,
+            "skipped": status.progress.skipped,
+            "discarded": status.progress.discarded,
+            "cancelled": status.progress.cancelled,
+            "open": status.progress.open,
+            "fraction": status.progress.fraction,
+        },
     }

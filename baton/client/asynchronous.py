@@ -1,14 +1,13 @@
 """The client for programs with an event loop."""
 
-import re
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from datetime import datetime
 from typing import Any, Self
 from uuid import UUID
 
 from baton.client.checks import checked, checked_workflow
 from baton.client.crons import Crons
+from baton.client.looking import Looking
 from baton.client.operations import Operations
 from baton.client.queues import Queues
 from baton.client.templates import Templates
@@ -16,7 +15,6 @@ from baton.errors import NotFound
 from baton.jobs import Job, NewJob
 from baton.settings import Settings, load
 from baton.states import State
-from baton.status import WorkflowStatus
 from baton.store import jobs as job_store
 from baton.store import reading
 from baton.store import trees as tree_store
@@ -28,10 +26,8 @@ from baton.trees import WorkflowTree
 from baton.workers import Registry, current_registry
 from baton.workflows import Workflow
 
-_ID_PREFIX = re.compile(r"[0-9a-f-]{4,36}")
 
-
-class Client(Operations):
+class Client(Operations, Looking):
     """Inserts, looks and changes, asynchronously, over a pool of connections or over yours.
 
     Use it as ``async with Client(dsn) as client``. It opens its pool when it is first needed.
@@ -162,21 +158,6 @@ class Client(Operations):
             limit=limit,
         )
 
-    async def get_workflow(self, workflow_id: UUID | str) -> WorkflowStatus:
-        """Return how a workflow and its steps stand.
-
-        Args:
-            workflow_id: the id, or the beginning of one, of at least four characters.
-
-        Raises:
-            NotFound: there is none of that id, or there are several that begin so.
-        """
-        found = await self._find(workflow_id)
-        status = await reading.workflow_status(self._database, found)
-        if status is None:
-            raise NotFound("workflow", workflow_id)
-        return status
-
     async def get_workflow_tree(
         self, workflow_id: UUID | str, *, results: bool = False
     ) -> WorkflowTree:
@@ -189,49 +170,15 @@ class Client(Operations):
         Raises:
             NotFound: there is none of that id, or there are several that begin so.
         """
-        found = await self._find(workflow_id)
+        found = await self.find_workflow(workflow_id)
         tree = await tree_store.workflow_tree(self._database, found, results=results)
         if tree is None:
             raise NotFound("workflow", workflow_id)
         return tree
 
-    async def list_workflows(
-        self,
-        *,
-        state: str | None = None,
-        name: str | None = None,
-        before: tuple[datetime, UUID] | None = None,
-        limit: int = 50,
-    ) -> list[WorkflowStatus]:
-        """Return the newest workflows that fit, without their nodes.
-
-        Args:
-            state: ``executing``, ``completed`` or ``failed``.
-            name: the whole name.
-            before: ``(inserted_at, id)`` of the last one of the page before.
-            limit: how many at most.
-        """
-        return await reading.list_workflows(
-            self._database, state=state, name=name, before=before, limit=limit
-        )
-
     async def running_steps(self, workflow_id: UUID) -> dict[str, str]:
         """Return the names of the steps that run right now, each with its process: host and pid."""
         return await reading.running_steps(self._database, workflow_id)
-
-    async def _find(self, given: UUID | str) -> UUID:
-        if isinstance(given, UUID):
-            return given
-        prefix = given.strip().lower()
-        if not _ID_PREFIX.fullmatch(prefix):
-            raise NotFound("workflow", given)
-        found = await reading.find_workflows(self._database, prefix, limit=5)
-        if len(found) > 1:
-            ids = ", ".join(map(str, found))
-            raise NotFound("single workflow", f"{given}: it may be {ids}")
-        if not found:
-            raise NotFound("workflow", given)
-        return found[0]
 
     @asynccontextmanager
     async def _connection(self, conn: Any) -> AsyncIterator[Any]:

@@ -12,7 +12,7 @@ from pydantic_core import from_json
 
 from baton.jobs import Job
 from baton.states import State
-from baton.status import Node, WorkflowStatus
+from baton.status import Node, Progress, WorkflowStatus
 
 Row = Sequence[Any]
 _NODE_COLUMNS = (
@@ -112,6 +112,7 @@ def to_workflow(row: Row, counts: Counter[State], nodes: Sequence[Node] = ()) ->
         finished_at=finished_at,
         counts=counts,
         nodes=nodes,
+        progress=Progress.of(nodes),
     )
 
 

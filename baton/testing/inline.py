@@ -10,8 +10,9 @@ from typing import Any
 
 from baton import changes
 from baton.ambient import ambient
+from baton.client import Client
 from baton.client.checks import checked, checked_workflow
-from baton.errors import InlineTooDeep, NotFound
+from baton.errors import InlineTooDeep, NotFound, NothingKept
 from baton.jobs import Job, NewJob, Step
 from baton.outcomes import Failure, Outcome, Success
 from baton.services.performer import Caller
@@ -173,6 +174,10 @@ class InlineClient:
         """Raise `NotFound`, as for a job that is kept nowhere."""
         del change, conn
         raise NotFound("job", job_id)
+
+    async def looking(self) -> Client:
+        """Raise `NothingKept`: there is no database to look at."""
+        raise NothingKept
 
 
 class InlineSyncClient:

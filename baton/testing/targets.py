@@ -185,6 +185,12 @@ class _Bound:
     async def update_job(self, job_id: int, change: Any, *, conn: Any = None) -> Job:
         return await self._client.update_job(job_id, change, conn=self._or(conn))
 
+    async def looking(self) -> Client:
+        raise InvalidConnection(
+            "Query looks over connections of its own, which don't see what this one has not "
+            "committed; use manual without conn"
+        )
+
     def _or(self, conn: Any) -> Any:
         return self._conn if conn is None else conn
 

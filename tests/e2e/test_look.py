@@ -50,7 +50,29 @@ def test_workflows_are_listed(database: str, flow: Workflow) -> None:
     assert "[red]x[/red]" in out
     [listed] = json.loads(said("workflow", "list", "--json", dsn=database))
     assert listed["counts"] == {"available": 1, "suspended": 1}
+    assert listed["progress"]["open"] == 2
     assert json.loads(said("workflow", "list", "--json", "--state=failed", dsn=database)) == []
+
+
+def test_workflows_are_listed_by_criteria_and_in_pages(database: str) -> None:
+    flows = [Workflow(name, tags=[name]).add("a", job()) for name in ("first", "second")]
+    with SyncClient(database) as client:
+        for each in flows:
+            client.insert_workflow(each)
+
+    def listed(*words: str) -> list[str]:
+        found = json.loads(said("workflow", "list", "--json", *words, dsn=database))
+        return [each["name"] for each in found]
+
+    assert listed("--tag=first") == ["first"]
+    assert listed("--inserted-after=2020-01-01") == ["second", "first"]
+    assert listed("--inserted-before=2020-01-01") == []
+    assert listed("--template=nightly") == []
+    assert listed(f"--parent={flows[0].workflow_id}") == []
+    assert listed(f"--before={str(flows[1].workflow_id)[:8]}") == ["first"]
+    refused = baton("workflow", "list", "--state=available", dsn=database)
+    assert refused.returncode != 0
+    assert "it is one of executing, completed, failed" in refused.stderr
 
 
 def test_a_workflow_is_shown_by_the_beginning_of_its_id(database: str, flow: Workflow) -> None:

@@ -10,11 +10,13 @@ from uuid import UUID
 import pytest
 
 from baton import Client, Workflow
-from baton.errors import SchemaMissing
+from baton.errors import NotFound, SchemaMissing
+from baton.filters import WorkflowPage
 from baton.jobs import Job
 from baton.states import State
 from baton.status import WorkflowStatus
-from baton.store import reading
+from baton.store import looking, reading
+from baton.store.asking import answer
 from baton.store.pools import Database
 from tests.support import done, ended, job, process, rows
 
@@ -45,9 +47,7 @@ async def edit(database: str, statement: str, *params: Any) -> None:
 
 
 async def status_of(db: Database, workflow_id: UUID) -> WorkflowStatus:
-    status = await reading.workflow_status(db, workflow_id)
-    assert status is not None
-    return status
+    return await answer(db, looking.workflow(workflow_id))
 
 
 async def read_job(db: Database, job_id: int) -> Job:
@@ -204,14 +204,14 @@ async def test_results_are_left_out_when_they_are_not_wanted(database: str, db: 
     async with process(database) as worker:
         [a] = await worker.fetch()
         await worker.acknowledge(done(a, '{"n": 1}'))
-    status = await reading.workflow_status(db, workflow_id, results=False)
-    assert status is not None
+    status = await answer(db, looking.workflow(workflow_id, results=False))
     assert status.nodes[0].result is None
     assert status.is_finished
 
 
 async def test_there_is_no_workflow_of_an_unknown_id(db: Database) -> None:
-    assert await reading.workflow_status(db, UUID(int=1)) is None
+    with pytest.raises(NotFound):
+        await answer(db, looking.workflow(UUID(int=1)))
 
 
 async def test_steps_that_were_edited_by_hand_are_read(database: str, db: Database) -> None:
@@ -236,7 +236,7 @@ async def test_steps_outlive_their_jobs(database: str, db: Database) -> None:
     assert status.state == "completed"
     assert status.counts == Counter(completed=4)
     assert {node.worker for node in status.nodes} == {None}
-    [listed] = await reading.list_workflows(db)
+    [listed] = await answer(db, looking.workflows(WorkflowPage()))
     assert listed.counts == status.counts
 
 
@@ -245,7 +245,7 @@ async def test_a_step_whose_job_is_gone_before_its_end_is_counted(
 ) -> None:
     await insert_workflow(database, diamond())
     await edit(database, "delete from baton.jobs")
-    [listed] = await reading.list_workflows(db)
+    [listed] = await answer(db, looking.workflows(WorkflowPage()))
     assert listed.counts.total() == 4
 
 
@@ -257,7 +257,7 @@ async def test_workflows_are_listed_newest_first_with_their_counts(
         await worker.run_all()
     second = await insert_workflow(database, diamond(None))
     third = await insert_workflow(database, Workflow("empty").add("only", job()))
-    listed = await reading.list_workflows(db)
+    listed = await answer(db, looking.workflows(WorkflowPage()))
     assert [each.id for each in listed] == [third, second, first]
     assert [each.counts for each in listed] == [
         Counter(available=1),
@@ -265,14 +265,18 @@ async def test_workflows_are_listed_newest_first_with_their_counts(
         Counter(completed=4),
     ]
     assert [each.nodes for each in listed] == [(), (), ()]
-    assert [each.name for each in await reading.list_workflows(db, state="completed")] == ["first"]
-    assert [each.id for each in await reading.list_workflows(db, name="first")] == [first]
-    assert await reading.list_workflows(db, name="firs") == []
+    assert [
+        each.name for each in await answer(db, looking.workflows(WorkflowPage(state="completed")))
+    ] == ["first"]
+    assert [
+        each.id for each in await answer(db, looking.workflows(WorkflowPage(name="first")))
+    ] == [first]
+    assert await answer(db, looking.workflows(WorkflowPage(name="firs"))) == []
 
 
 async def test_a_workflow_without_steps_is_listed(database: str, db: Database) -> None:
     await rows(database, "insert into baton.workflows (name) values ('bare') returning id")
-    [listed] = await reading.list_workflows(db)
+    [listed] = await answer(db, looking.workflows(WorkflowPage()))
     assert (listed.name, listed.counts) == ("bare", Counter())
     assert (await status_of(db, listed.id)).nodes == []
 
@@ -289,7 +293,7 @@ async def test_pages_of_workflows_miss_none_that_came_at_the_same_time(
     inserted = {row[0] for row in await rows(database, statement, at)}
     read: list[WorkflowStatus] = []
     before = None
-    while page := await reading.list_workflows(db, before=before, limit=3):
+    while page := await answer(db, looking.workflows(WorkflowPage(before=before, limit=3))):
         read += page
         before = (read[-1].inserted_at, read[-1].id)
     assert len(read) == 40
@@ -333,8 +337,8 @@ async def test_workflows_are_found_by_the_beginning_of_their_ids(
         "insert into baton.workflows (id) select unnest(%s::uuid[]) returning 1",
         [A, B, C],
     )
-    assert set(await reading.find_workflows(db, prefix, limit=10)) == found
-    assert len(await reading.find_workflows(db, prefix, limit=1)) == min(1, len(found))
+    assert set(await answer(db, looking.workflow_ids(prefix, limit=10))) == found
+    assert len(await answer(db, looking.workflow_ids(prefix, limit=1))) == min(1, len(found))
 
 
 async def test_looking_at_an_unmigrated_database_says_what_to_run(empty_database: str) -> None:
