@@ -19,6 +19,7 @@ from baton.defaults import DefaultSyncClient as _DefaultSyncClient
 from baton.definitions import JobOptions
 from baton.errors import BatonError
 from baton.filters import JobFilter
+from baton.graphs.graph import WorkflowGraph
 from baton.jobs import Job, NewJob, Results
 from baton.outcomes import Cancel, Discard, Error, Snooze
 from baton.query import Query
@@ -26,6 +27,7 @@ from baton.settings import Settings
 from baton.states import State
 from baton.status import Node, Progress, WorkflowStatus
 from baton.telemetry import Telemetry
+from baton.trees import WorkflowTree
 from baton.unique import Unique
 from baton.worker_class import Worker
 from baton.workers import (
@@ -64,7 +66,9 @@ __all__ = [
     "Unique",
     "Worker",
     "Workflow",
+    "WorkflowGraph",
     "WorkflowStatus",
+    "WorkflowTree",
     "before_insert",
     "cancel_job",
     "carry",

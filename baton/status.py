@@ -55,6 +55,15 @@ class Node:
     grafted_by: int | None = None
     subworkflow_id: UUID | None = None
 
+    @property
+    def word(self) -> str:
+        """What people say of it: ``skipped``, ``waiting`` while it is parked, or its state."""
+        if self.skipped and self.state is State.COMPLETED:
+            return "skipped"
+        if self.parked_at is not None and self.state is State.SUSPENDED:
+            return "waiting"
+        return self.state.value
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Progress:

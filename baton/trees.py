@@ -3,7 +3,18 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from baton.graphs.graph import WorkflowGraph
+from baton.graphs.order import forward
+from baton.graphs.sheets import Box, Sheet
+from baton.states import State
 from baton.status import Node, WorkflowStatus
+from baton.wording import cut, duration, inert
+
+NAME_LIMIT = 60
+ERROR_LIMIT = 300
+SHORT_ID = 8
+_WITH_ERROR = {State.RETRYABLE, State.DISCARDED, State.CANCELLED}
+_RUNS_ON = {"failed": "runs if one fails", "done": "runs in any case"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,3 +56,72 @@ class WorkflowTree:
             yield here, node
             if inner := self.subworkflows.get(node.step_name):
                 yield from inner.walk(here)
+
+    def adders(self) -> dict[int, str]:
+        """Return the names of the steps that added others while the workflow ran, by their jobs."""
+        nodes = [node for _, node in self.walk()]
+        wanted = {node.grafted_by for node in nodes} - {None}
+        return {node.job_id: node.step_name for node in nodes if node.job_id in wanted}
+
+    def graph(self) -> WorkflowGraph:
+        """Return the graph of the workflow as it stands, to be drawn."""
+        return WorkflowGraph(_sheet(self, self.adders()))
+
+
+def facts(node: Node, adders: Mapping[int, str]) -> Iterator[str]:
+    """Say what is known of a step beside its state; ``adders`` as `WorkflowTree` has them."""
+    if node.duration is not None:
+        yield duration(node.duration)
+    if node.attempt is not None and node.attempt > 1:
+        yield f"attempt {node.attempt}"
+    if node.kind != "job" or node.signal is not None:
+        yield _kind(node)
+    if node.until is not None:
+        yield f"until {node.until.astimezone():%Y-%m-%d %H:%M:%S}"
+    if node.condition is not None:
+        yield f"if {cut(inert(node.condition), NAME_LIMIT)}"
+    if node.run_on in _RUNS_ON:
+        yield _RUNS_ON[node.run_on]
+    if node.grafted_by is not None:
+        adder = adders.get(node.grafted_by)
+        yield "added" if adder is None else f"added by {cut(inert(adder), NAME_LIMIT)}"
+
+
+def error_line(node: Node) -> str | None:
+    """Return a step's error on one line, when its state is the error's doing."""
+    if not node.error or node.state not in _WITH_ERROR:
+        return None
+    return cut(inert(" ".join(node.error[: 2 * ERROR_LIMIT].split())), ERROR_LIMIT)
+
+
+def _kind(node: Node) -> str:
+    name = "" if node.signal is None else cut(inert(node.signal), NAME_LIMIT)
+    if node.kind == "workflow" and node.subworkflow_id is not None:
+        name = str(node.subworkflow_id)[:SHORT_ID]
+    return f"{'signal' if node.kind == 'job' else node.kind} {name}".rstrip()
+
+
+def _sheet(tree: WorkflowTree, adders: Mapping[int, str]) -> Sheet:
+    nodes = tree.status.nodes
+    numbers = {node.step_name: number for number, node in enumerate(nodes)}
+    edges = [(numbers[parent], numbers[child]) for parent, child in tree.edges]
+    return Sheet(
+        name=tree.status.name or "(no name)",
+        facts=(tree.status.state, str(tree.status.id)),
+        boxes=[_box(node, tree, adders) for node in nodes],
+        edges=forward(len(nodes), edges),
+    )
+
+
+def _box(node: Node, tree: WorkflowTree, adders: Mapping[int, str]) -> Box:
+    inner = tree.subworkflows.get(node.step_name)
+    return Box(
+        name=node.step_name,
+        word=node.word,
+        kind=node.kind,
+        facts=tuple(facts(node, adders)),
+        error=error_line(node),
+        run_on=node.run_on,
+        worker=node.worker if node.kind == "job" else None,
+        inner=None if inner is None else _sheet(inner, adders),
+    )

@@ -48,6 +48,7 @@ COMMANDS: Mapping[str, Command | Group] = {
             "schema": Command("baton.cli.workflow_run:schema", "Print the schema of that JSON."),
             "show": Command("baton.cli.workflow_look:show", "Show a workflow and all its steps."),
             "tree": Command("baton.cli.workflow_look:tree_", "Show it with like steps together."),
+            "graph": Command("baton.cli.workflow_graph:graph", "Draw it: Mermaid, DOT or SVG."),
             "watch": Command("baton.cli.workflow_look:watch", "Show it until it is finished."),
         },
     ),

@@ -51,7 +51,7 @@ def render(tree: WorkflowTree, *, limit: int | None = None, together: bool = Fal
         limit: at most so many lines of steps; what runs or failed is shown before what is done.
         together: whether many steps that are alike become one line.
     """
-    level = _level(tree, words.adders(tree), together=together)
+    level = _level(tree, tree.adders(), together=together)
     outside = dict(level.everything())
     kept = _kept(outside, limit)
     drawn = Tree(_title(tree.status), guide_style="dim")

@@ -114,7 +114,7 @@ def _single(node: Node, tree: WorkflowTree, adders: Mapping[int, str]) -> Entry:
     label = Text(no_wrap=True, overflow="ellipsis")
     label.append(f"{look.icon} ", look.style)
     label.append(words.cut(words.inert(node.step_name), words.NAME_LIMIT))
-    label.append(f"  {words.word(node)}", look.style)
+    label.append(f"  {node.word}", look.style)
     label.append("".join(f"  {fact}" for fact in words.facts(node, adders)), "dim")
     return Entry(
         node.step_name,

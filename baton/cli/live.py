@@ -113,7 +113,7 @@ class _Changes:
 
     def among(self, tree: WorkflowTree) -> Iterator[str]:
         """Say how the steps stand that changed; of new ones, only those that have begun."""
-        adders = words.adders(tree)
+        adders = tree.adders()
         for path, node in tree.walk():
             if self._is_news(node):
                 yield words.line(node, path=path, adders=adders)
@@ -122,5 +122,5 @@ class _Changes:
         before = self._seen.get(node.job_id)
         # a pruned job no longer tells its attempt, which changes nothing
         attempt = (before[1] if before else 0) if node.attempt is None else node.attempt
-        now = self._seen[node.job_id] = (words.word(node), attempt)
+        now = self._seen[node.job_id] = (node.word, attempt)
         return now[0] not in _AT_REST if before is None else now != before

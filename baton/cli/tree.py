@@ -7,12 +7,32 @@ from typing import Any, NamedTuple
 
 from baton.states import State
 from baton.status import Node, WorkflowStatus
-from baton.trees import WorkflowTree
+from baton.trees import ERROR_LIMIT, NAME_LIMIT, SHORT_ID, WorkflowTree, error_line, facts
+from baton.wording import cut, duration, inert
 
-NAME_LIMIT = 60
-ERROR_LIMIT = 300
+__all__ = [
+    "ERROR_LIMIT",
+    "LOOKS",
+    "NAME_LIMIT",
+    "SHORT_ID",
+    "STYLES",
+    "after",
+    "as_json",
+    "cut",
+    "duration",
+    "error_line",
+    "facts",
+    "headline",
+    "inert",
+    "line",
+    "lines",
+    "look",
+    "name_of",
+    "tally",
+    "tally_of",
+]
+
 NAMED_DEPS = 3
-SHORT_ID = 8
 
 
 class Look(NamedTuple):
@@ -35,15 +55,12 @@ LOOKS: Mapping[State, Look] = {
 STYLES: Mapping[str, str] = {"executing": "bold blue", "completed": "green", "failed": "bold red"}
 _SKIPPED = Look("↷", "green")
 _WAITING = Look("◇", "cyan")
-_WITH_ERROR = {State.RETRYABLE, State.DISCARDED, State.CANCELLED}
-_KINDS = {"signal": "signal", "sleep": "sleep", "workflow": "workflow"}
-_RUNS_ON = {"failed": "runs if one fails", "done": "runs in any case"}
 
 
 def lines(tree: WorkflowTree) -> Iterator[str]:
     """Return the workflow as plain lines: a headline and one for each step."""
     yield headline(tree.status)
-    names = adders(tree)
+    names = tree.adders()
     for path, node in tree.walk():
         yield f"  {line(node, path=path, adders=names)}"
 
@@ -64,7 +81,7 @@ def line(
         adders: the names of the steps that added others, by their jobs.
     """
     name = cut(inert("/".join(path or (node.step_name,))), NAME_LIMIT)
-    parts = [f"{word(node):<9}", name, *facts(node, adders or {})]
+    parts = [f"{node.word:<9}", name, *facts(node, adders or {})]
     if told := after(node.deps, also=False):
         parts.append(told)
     if error := error_line(node):
@@ -82,7 +99,7 @@ def tally(status: WorkflowStatus) -> str:
 
 def tally_of(nodes: Iterable[Node]) -> str:
     """Count steps by what is said of their states."""
-    counts = Counter((node.state, word(node)) for node in nodes)
+    counts = Counter((node.state, node.word) for node in nodes)
     order = {state: number for number, state in enumerate(State)}
     found = sorted(counts.items(), key=lambda each: (order[each[0][0]], each[0][1]))
     return _counted((count, said) for (_, said), count in found)
@@ -90,48 +107,13 @@ def tally_of(nodes: Iterable[Node]) -> str:
 
 def look(node: Node) -> Look:
     """Return how a step is shown."""
-    match word(node):
+    match node.word:
         case "skipped":
             return _SKIPPED
         case "waiting":
             return _WAITING
         case _:
             return LOOKS[node.state]
-
-
-def word(node: Node) -> str:
-    """Return what is said of a step's state."""
-    if node.skipped and node.state is State.COMPLETED:
-        return "skipped"
-    if node.parked_at is not None and node.state is State.SUSPENDED:
-        return "waiting"
-    return node.state.value
-
-
-def facts(node: Node, adders: Mapping[int, str]) -> Iterator[str]:
-    """Say what is known of a step beside its state; ``adders`` as `line` has them."""
-    if node.duration is not None:
-        yield duration(node.duration)
-    if node.attempt is not None and node.attempt > 1:
-        yield f"attempt {node.attempt}"
-    if node.kind != "job" or node.signal is not None:
-        yield _kind(node)
-    if node.until is not None:
-        yield f"until {node.until.astimezone():%Y-%m-%d %H:%M:%S}"
-    if node.condition is not None:
-        yield f"if {cut(inert(node.condition), NAME_LIMIT)}"
-    if node.run_on in _RUNS_ON:
-        yield _RUNS_ON[node.run_on]
-    if node.grafted_by is not None:
-        adder = adders.get(node.grafted_by)
-        yield "added" if adder is None else f"added by {cut(inert(adder), NAME_LIMIT)}"
-
-
-def adders(tree: WorkflowTree) -> dict[int, str]:
-    """Return the names of the steps that added others while the workflow ran, by their jobs."""
-    nodes = [node for _, node in tree.walk()]
-    wanted = {node.grafted_by for node in nodes} - {None}
-    return {node.job_id: node.step_name for node in nodes if node.job_id in wanted}
 
 
 def as_json(tree: WorkflowTree) -> dict[str, Any]:
@@ -150,32 +132,6 @@ def as_json(tree: WorkflowTree) -> dict[str, Any]:
     }
 
 
-def inert(text: str) -> str:
-    r"""Return a text that a terminal prints on one line: control characters become ``\x1b``."""
-    if text.isprintable():
-        return text
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
-
-
-def duration(seconds: float) -> str:
-    """Return a duration as people write it: 0.61 s, 12.3 s, 4 min 05 s, 3 h 12 min."""
-    if seconds < 10:  # noqa: PLR2004
-        return f"{max(0.0, seconds):.2f} s"
-    if seconds < 60:  # noqa: PLR2004
-        return f"{seconds:.1f} s"
-    minutes, rest = divmod(round(seconds), 60)
-    if minutes < 60:  # noqa: PLR2004
-        return f"{minutes} min {rest:02} s"
-    return f"{minutes // 60:,} h {minutes % 60:02} min"
-
-
-def error_line(node: Node) -> str | None:
-    """Return a step's error on one line, when its state is the error's doing."""
-    if not node.error or node.state not in _WITH_ERROR:
-        return None
-    return cut(inert(" ".join(node.error[: 2 * ERROR_LIMIT].split())), ERROR_LIMIT)
-
-
 def name_of(status: WorkflowStatus) -> str:
     """Return what a workflow is called."""
     return "(no name)" if status.name is None else cut(inert(status.name), NAME_LIMIT)
@@ -188,18 +144,6 @@ def after(deps: Sequence[str], *, also: bool) -> str:
     named = ", ".join(cut(inert(name), NAME_LIMIT) for name in deps[:NAMED_DEPS])
     more = f" and {len(deps) - NAMED_DEPS:,} more" if len(deps) > NAMED_DEPS else ""
     return f"{'also after' if also else 'after'} {named}{more}"
-
-
-def cut(text: str, limit: int) -> str:
-    """Return a text of at most so many characters."""
-    return text if len(text) <= limit else f"{text[: limit - 3]}..."
-
-
-def _kind(node: Node) -> str:
-    name = "" if node.signal is None else cut(inert(node.signal), NAME_LIMIT)
-    if node.kind == "workflow" and node.subworkflow_id is not None:
-        name = str(node.subworkflow_id)[:SHORT_ID]
-    return f"{_KINDS.get(node.kind, 'signal')} {name}".rstrip()
 
 
 def _counted(counts: Iterable[tuple[int, str]]) -> str:

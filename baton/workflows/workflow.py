@@ -9,8 +9,10 @@ from uuid import UUID, uuid4
 from baton.ambient import ambient
 from baton.documents import check_text
 from baton.errors import CyclicWorkflow, InvalidJob, InvalidWorkflow, UnknownDependency
+from baton.graphs.graph import WorkflowGraph
 from baton.jobs import PRIORITIES, Job, NewJob, check_time, seconds
 from baton.workers import Registry, current_registry
+from baton.workflows.drawing import sheet
 from baton.workflows.steps import NewStep, StepBuilder
 
 
@@ -172,6 +174,14 @@ class Workflow(StepBuilder):
             UnknownDependency, CyclicWorkflow, InvalidWorkflow: as `steps` does.
         """
         return [step.name for step in self.steps()]
+
+    def graph(self) -> WorkflowGraph:
+        """Return the graph of the workflow, to be drawn as Mermaid, DOT or SVG.
+
+        Raises:
+            UnknownDependency, CyclicWorkflow, InvalidWorkflow: as `steps` does.
+        """
+        return WorkflowGraph(sheet(self))
 
     def _check_subworkflows(self, around: set[UUID]) -> None:
         for step in self._steps.values():

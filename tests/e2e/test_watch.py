@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import anyio
 import pytest
@@ -132,3 +133,46 @@ def test_the_tree_of_a_large_workflow_fits_a_page_and_all_shows_every_step(datab
     assert len(said("tree", found[:8], "--all")) == len(said("show", found)) == 303
     shown = json.loads("".join(said("tree", found, "--json")))
     assert len(shown["edges"]) == 301
+
+
+@pytest.mark.parametrize(
+    ("name", "words", "begins"),
+    [
+        ("flow.svg", [], "<svg"),
+        ("flow.gv", [], "digraph"),
+        ("flow.md", [], "---\ntitle"),
+        ("flow.svg", ["-f", "dot"], "digraph"),
+    ],
+)
+def test_a_graph_is_written_in_the_language_of_its_file(
+    database: str, tmp_path: Path, name: str, words: list[str], begins: str
+) -> None:
+    flow = insert(database)
+    ended = graph(flow, database, "-o", str(tmp_path / name), *words)
+    assert (ended.returncode, ended.stdout, ended.stderr) == (0, "", "")
+    assert (tmp_path / name).read_text("utf-8").startswith(begins)
+
+
+def test_a_graph_is_printed_in_utf_8_whatever_the_terminal_is(database: str) -> None:
+    flow = insert(database)
+    ended = graph(flow, database, "--format", "svg", PYTHONIOENCODING="ascii")
+    assert "○ fetch" in ended.stdout
+    assert graph(flow, database).stdout.startswith("---\ntitle")
+
+
+def test_a_file_that_can_t_be_written_is_a_sentence(database: str, tmp_path: Path) -> None:
+    flow = insert(database)
+    ended = graph(flow, database, "-o", str(tmp_path / "none" / "flow.svg"))
+    assert ended.returncode == 2
+    assert ended.stderr.endswith("flow.svg can't be written: No such file or directory\n")
+    assert graph(flow, database, "-f", "png").returncode == 2
+
+
+def graph(
+    flow: Workflow, dsn: str, *words: str, **environment: str
+) -> subprocess.CompletedProcess[str]:
+    env = {**os.environ, "BATON_DSN": dsn, **environment}
+    command = [sys.executable, "-m", "baton", "workflow", "graph", str(flow.workflow_id), *words]
+    return subprocess.run(
+        command, env=env, capture_output=True, encoding="utf-8", timeout=60, check=False
+    )
