@@ -18,6 +18,7 @@ from baton.defaults import DefaultClient as _DefaultClient
 from baton.defaults import DefaultSyncClient as _DefaultSyncClient
 from baton.definitions import JobOptions
 from baton.errors import BatonError
+from baton.events import Events, Resumed, StepUpdated, WorkflowFinished
 from baton.filters import JobFilter
 from baton.graphs.graph import WorkflowGraph
 from baton.jobs import Job, NewJob, Results
@@ -48,6 +49,7 @@ __all__ = [
     "Cron",
     "Discard",
     "Error",
+    "Events",
     "Job",
     "JobChanges",
     "JobFilter",
@@ -58,14 +60,17 @@ __all__ = [
     "Query",
     "Registry",
     "Results",
+    "Resumed",
     "Settings",
     "Snooze",
     "State",
+    "StepUpdated",
     "SyncClient",
     "Telemetry",
     "Unique",
     "Worker",
     "Workflow",
+    "WorkflowFinished",
     "WorkflowGraph",
     "WorkflowStatus",
     "WorkflowTree",

@@ -213,6 +213,16 @@ class ConfigurationError(BatonError):
     """A setting that can't be used."""
 
 
+class CannotListen(ConfigurationError):
+    """Somebody subscribes to events where no connection can listen."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "events need a connection that listens, and these settings have none: set listen_dsn "
+            "to an address past the pooler"
+        )
+
+
 class InvalidConnection(BatonError, TypeError):
     """What was passed as ``conn`` can't be used."""
 

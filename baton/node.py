@@ -52,6 +52,7 @@ class Node:
             settings.db_schema,
             timeout=settings.statement_timeout,
             max_result_bytes=settings.max_result_bytes,
+            announce=settings.events,
             pooled=settings.behind_pooler,
         )
         self._lease = LeaseKeeper(
@@ -145,11 +146,11 @@ class Node:
         control = QueueControl(
             database, node=self._name, own=self._settings.queues, serve=self._serve_queues
         )
-        sweeping = sweeper(database)
+        sweeping = sweeper(database, announce=self._settings.events)
         duties: Sequence[Duty] = (
             staging,
             scheduling,
-            rescuer(database),
+            rescuer(database, announce=self._settings.events),
             sweeping,
             control.duty,
             *self._optional_duties(database),

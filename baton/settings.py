@@ -76,6 +76,7 @@ class Settings(BaseSettings):
         queues: how many jobs of each queue run at once in a worker process.
         node: what the process is called; by default host and process id.
         poll_interval: seconds after which a worker looks for jobs though nothing was announced.
+        events: whether a worker process publishes what becomes of steps and workflows.
         grace: seconds that running jobs have to end when a worker process is stopped.
         child_processes: how many child processes run workers with ``executor="process"``, at most.
         processes: how many worker processes run under one parent.
@@ -103,6 +104,7 @@ class Settings(BaseSettings):
     queues: Annotated[dict[str, int], NoDecode, BeforeValidator(_queues)] = {"default": 20}
     node: Annotated[str | None, BeforeValidator(_node)] = None
     poll_interval: Annotated[float, Field(gt=0, le=3_600)] = 1.0
+    events: bool = True
     grace: Annotated[float, Field(ge=0, le=86_400)] = 15.0
     child_processes: Annotated[int, Field(ge=1, le=1_000)] = os.cpu_count() or 1
     processes: Annotated[int, Field(ge=1, le=256)] = 1

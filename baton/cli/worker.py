@@ -58,6 +58,14 @@ def worker(
             help="Seconds after which to look for jobs even when nothing was announced. [1]",
         ),
     ] = None,
+    events: Annotated[
+        bool | None,
+        typer.Option(
+            "--events/--no-events",
+            envvar="BATON_EVENTS",
+            help="Publish what becomes of steps, for those who listen. [yes]",
+        ),
+    ] = None,
     grace: Annotated[
         float | None,
         typer.Option(
@@ -119,6 +127,7 @@ def worker(
         no_listen=no_listen or None,
         node=node,
         poll_interval=poll_interval,
+        events=events,
         grace=grace,
         child_processes=child_processes,
         processes=processes,

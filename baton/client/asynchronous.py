@@ -7,6 +7,7 @@ from uuid import UUID
 
 from baton.client.checks import checked, checked_workflow
 from baton.client.crons import Crons
+from baton.client.events import EventSource
 from baton.client.looking import Looking
 from baton.client.operations import Operations
 from baton.client.queues import Queues
@@ -36,6 +37,7 @@ class Client(Operations, Looking):
         settings: what it was made from.
         queues: pauses, scales and limits queues; see `Queues`.
         templates: stores workflows as data; see `Templates`.
+        events: tells what becomes of workflows; see `EventSource`.
 
     Args:
         dsn: a PostgreSQL URL or connection string; by default what the settings say.
@@ -69,6 +71,9 @@ class Client(Operations, Looking):
         self.crons = Crons(self._database, registry, limit=self._limit)
         self.queues = Queues(self._database)
         self.templates = Templates(self._database, registry)
+        self.events = EventSource(
+            self._database, settings.direct_conninfo, timeout=settings.statement_timeout
+        )
 
     async def __aenter__(self) -> Self:
         await self._database.open()
@@ -79,6 +84,7 @@ class Client(Operations, Looking):
 
     async def close(self) -> None:
         """Close every connection; the client opens new ones when it is used again."""
+        await self.events.close()
         await self._database.close()
 
     def close_nowait(self) -> None:

@@ -12,12 +12,17 @@ SILENCE = 2.0  # seconds without a renewal after which a free advisory lock mean
 BATCH = 1_000  # jobs
 
 
-def rescuer(database: Database) -> Duty:
-    """Return the duty; one process at a time does it, at most once a second."""
-    params = {"silence": SILENCE, "pause": INTERVAL * 0.8, "most": BATCH}
+def rescuer(database: Database, *, announce: bool = True) -> Duty:
+    """Return the duty; one process at a time does it, at most once a second.
+
+    Args:
+        database: where.
+        announce: whether to publish what becomes of steps.
+    """
+    params = {"silence": SILENCE, "pause": INTERVAL * 0.8, "most": BATCH, "announce": announce}
 
     async def rescue() -> float | None:
-        [(leases, rescued, discarded)] = await database.run("jobs_rescue", params)
+        [(leases, rescued, discarded, _)] = await database.run("jobs_rescue", params)
         if leases:
             log.warning("leases.expired", leases=leases)
         if rescued or discarded:

@@ -29,7 +29,7 @@ class Cycle:
         held: ids of those that somebody else has locked and that were not to be waited for.
         jobs: what was claimed, in the order in which it is to run.
         retry_in: seconds after which a rate limit lets more start; ``None`` when none holds up.
-        notices: what became of steps and workflows beyond the acknowledged jobs, as events.
+        notices: what became of steps and workflows beyond the acknowledged attempts, as events.
     """
 
     accepted: frozenset[int] = frozenset()
@@ -132,7 +132,7 @@ class CycleConnection:
             held=frozenset(held or ()),
             jobs=_claimed(columns, steps, results, self._claim(lease)),
             retry_in=retry_in,
-            notices=document(notices) or (),
+            notices=[document(notice) for notice in notices or ()],
         )
 
     def _claim(self, lease: int) -> Callable[[], Claim]:

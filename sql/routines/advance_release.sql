@@ -1,9 +1,12 @@
 -- Does what a row of workflow_releases promises: advances the workflows of its steps and deletes it, or
 -- keeps it for the sweep when somebody else held what was to be changed. Nothing is done, and
 -- `complete` is null, when the row is gone, is not committed yet, or is in other hands.
+-- `events` and `further` are what sql/routines/advance_workflows.sql says; the caller publishes them in
+-- this transaction, since the row is not to be announced again.
 create or replace function baton.advance_release(
-  release bigint, announce boolean, aged boolean default false,
-  out released bigint[], out follow_up bigint, out notices jsonb, out complete boolean
+  release bigint, tell boolean, aged boolean default false,
+  out released bigint[], out follow_up bigint, out complete boolean,
+  out flows uuid[], out events text[], out further_flows uuid[], out further text[]
 )
 language plpgsql
 as $$
@@ -12,7 +15,10 @@ declare
   advance record;
 begin
   released := '{}';
-  notices := '[]';
+  flows := '{}';
+  events := '{}';
+  further_flows := '{}';
+  further := '{}';
   select kept.job_ids, kept.announced into owed
   from baton.workflow_releases as kept
   where kept.id = release
@@ -20,10 +26,13 @@ begin
   if not found then
     return;
   end if;
-  advance := baton.advance_workflows(owed.job_ids, not owed.announced, announce, aged);
+  advance := baton.advance_workflows(owed.job_ids, not owed.announced, tell, aged);
   released := advance.released;
   follow_up := advance.follow_up;
-  notices := advance.notices;
+  flows := advance.flows;
+  events := advance.events;
+  further_flows := advance.further_flows;
+  further := advance.further;
   complete := advance.complete;
   if complete then
     delete from baton.workflow_releases as kept where kept.id = release;

@@ -4,26 +4,35 @@
 -- when two last dependencies end together. For the same reason the steps that end here are not
 -- followed here: their ids go into a row of workflow_releases, `follow_up`, which is advanced after this
 -- transaction has committed, by its caller or by the sweep. Idempotent.
--- When the ends of the given steps are `news` they are counted and, if wanted, announced.
+-- When the ends of the given steps are `news` they are counted and, if they are to be told, returned
+-- as `events`, with the workflow of each in `flows`; `further` are the events of what began and ended
+-- here. The caller publishes them in this transaction.
 create or replace function baton.advance_workflows(
-  ids bigint[], news boolean default true, announce boolean default true, aged boolean default false,
-  out released bigint[], out finished uuid[], out follow_up bigint, out notices jsonb,
-  out complete boolean
+  ids bigint[], news boolean default true, tell boolean default true, aged boolean default false,
+  out released bigint[], out finished uuid[], out follow_up bigint, out complete boolean,
+  out flows uuid[], out events text[], out further_flows uuid[], out further text[]
 )
 language plpgsql
 as $$
 declare
   step record;
   finish record;
+  told record;
   cancelled bigint[] := '{}';
   settled bigint[] := '{}';
   woken bigint[] := '{}';
 begin
   complete := true;
+  flows := '{}';
+  events := '{}';
+  further_flows := '{}';
+  further := '{}';
   if news then
     perform baton.count_steps(ids);
-    if announce then
-      perform baton.publish(baton.step_events(ids));
+    if tell then
+      told := baton.step_events(ids);
+      flows := told.flows;
+      events := told.events;
     end if;
   end if;
 
@@ -51,12 +60,15 @@ begin
   finished := finish.finished;
   complete := complete and step.complete and finish.complete;
 
-  notices := '[]';
+  if cardinality(step.parked) > 0 then
+    told := baton.parked_events(step.parked);
+    further_flows := told.flows;
+    further := told.events;
+  end if;
   if cardinality(finished) > 0 then
-    notices := baton.workflow_events(finished);
-    if announce then
-      perform baton.publish(notices);
-    end if;
+    told := baton.workflow_events(finished);
+    further_flows := further_flows || told.flows;
+    further := further || told.events;
   end if;
   if cardinality(cancelled || settled || step.skipped || step.parked || finish.holders) > 0 then
     insert into baton.workflow_releases as kept (job_ids, inserted_at)
@@ -65,7 +77,6 @@ begin
       case when aged then '-infinity' else clock_timestamp() end
     )
     returning kept.id into follow_up;
-    notices := baton.step_events(cancelled || settled || step.skipped) || notices;
   end if;
 end
 $$;

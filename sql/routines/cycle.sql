@@ -8,8 +8,9 @@
 --      including what was just released, as long as the lease is held; tell other processes about
 --      released work that was not taken here and about freed slots of limited queues that this one
 --      can't use; commit without waiting for the disk, since all of it can be done again.
--- `announce` says whether to publish what becomes of steps; `notices` are the ends that no
--- acknowledgement of this process stands for.
+-- `announce` says whether to publish what becomes of steps. It is done in B, each time before it
+-- commits, because a notification makes the commits of everybody wait for this one. `notices` are
+-- events that no acknowledgement of this process stands for.
 -- The commit between them is the point: B's snapshots are newer than A, so of two processes that
 -- end the last two dependencies of a step the later one sees both. A procedure, because only a
 -- procedure can commit; it must be called outside a transaction.
@@ -51,7 +52,7 @@ create or replace procedure baton.cycle(
   out steps text,
   out results text,
   out retry_in double precision,
-  out notices text
+  out notices text[]
 )
 language plpgsql
 as $$
@@ -62,8 +63,13 @@ declare
   pending bigint[] := releases;
   following bigint[];
   released bigint[] := '{}';
-  told jsonb := '[]';
+  told record;
+  flows uuid[] := '{}';
+  events text[] := '{}';
+  start_flows uuid[];
+  starts text[];
 begin
+  notices := '{}';
   if cardinality(ack_ids) > 0 then
     select finish.accepted, finish.release, finish.held
     into accepted, release, held
@@ -82,22 +88,29 @@ begin
   while cardinality(pending) > 0 loop
     following := '{}';
     foreach each in array pending loop
-      advance := baton.advance_release(each, announce);
+      advance := baton.advance_release(each, announce or each is distinct from release);
       released := released || advance.released;
-      told := told || advance.notices;
+      flows := flows || advance.flows || advance.further_flows;
+      events := events || advance.events || advance.further;
+      notices := notices || advance.further;
+      if each is distinct from release then
+        notices := notices || advance.events;
+      end if;
       if advance.follow_up is not null then
         following := following || advance.follow_up;
       end if;
     end loop;
     pending := following;
     if cardinality(pending) > 0 then
+      if announce then
+        perform baton.publish(flows, events);
+      end if;
+      flows := '{}';
+      events := '{}';
       commit;
       perform set_config('synchronous_commit', 'off', true);
     end if;
   end loop;
-  if told <> '[]' then
-    notices := told::text;
-  end if;
 
   if cardinality(fetch_queues) > 0
     and exists (select from baton.leases as held where held.id = lease and held.expires_at > now())
@@ -106,8 +119,10 @@ begin
     into
       ids, epochs, queue_names, workers, args, metas, tags, priorities, attempts, max_attempts,
       errors, inserted_ats, scheduled_ats, attempted_ats, timeouts, deadlines, weights, steps,
-      results, retry_in
-    from baton.fetch_jobs(lease, fetch_queues, fetch_capacities) as fetched;
+      results, retry_in, start_flows, starts
+    from baton.fetch_jobs(lease, fetch_queues, fetch_capacities, announce) as fetched;
+    flows := flows || start_flows;
+    events := events || starts;
   end if;
 
   if cardinality(ack_ids) > cardinality(held)
@@ -126,6 +141,17 @@ begin
       select distinct job.queue from baton.jobs as job
       where job.id = any (released) and job.state = 'available'
     ) as left_over;
+  end if;
+
+  if announce then
+    if true = any (ack_steps) and ack_states && '{scheduled,retryable,suspended}' then
+      told := baton.setback_events(
+        lease, ack_ids, ack_epochs, ack_states, ack_refunds, ack_errors, accepted
+      );
+      flows := flows || told.flows;
+      events := events || told.events;
+    end if;
+    perform baton.publish(flows, events);
   end if;
 end
 $$;

@@ -3,7 +3,8 @@
 -- each claim. Rows come back as parallel arrays, one element a job, in the order in which they are to
 -- run; `steps` describes, by job id, those that are steps of workflows, and `results` holds what
 -- their dependencies returned, each once however many of the fetched steps read it. `retry_in` is the
--- time in seconds after which a rate limit lets more start.
+-- time in seconds after which a rate limit lets more start. With `announce`, `starts` are the events
+-- of the steps that start, with the workflow of each in `start_flows`, for the caller to publish.
 -- What was said about a queue is read here, under a lock that whoever says something takes alone: once
 -- a pause has returned, no process starts anything. Queues with limits, partitions or ageing go
 -- through pick_limited_jobs, one process at a time and in the order of their names; the others
@@ -12,6 +13,7 @@ create or replace function baton.fetch_jobs(
   lease bigint,
   queues text[],
   capacities integer[],
+  announce boolean default false,
   out ids bigint[],
   out epochs bigint[],
   out queue_names text[],
@@ -31,7 +33,9 @@ create or replace function baton.fetch_jobs(
   out weights smallint[],
   out steps text,
   out results text,
-  out retry_in double precision
+  out retry_in double precision,
+  out start_flows uuid[],
+  out starts text[]
 )
 language plpgsql
 set enable_seqscan = off set enable_bitmapscan = off set enable_hashjoin = off set enable_mergejoin = off
@@ -46,6 +50,8 @@ declare
   pick record;
   limited bigint[] := '{}';
 begin
+  start_flows := '{}';
+  starts := '{}';
   perform pg_advisory_xact_lock_shared(hashtext('baton.queues'), 0);
 
   if exists (select from baton.queues as setting where setting.name = any (queues))
@@ -151,10 +157,18 @@ begin
       'condition', step.condition,
       'context', nullif(workflow.context, '{}'),
       'waited', waited.outcome
-    ))
-  into steps
+    )),
+    coalesce(array_agg(step.workflow_id) filter (where announce and gate.state is null), '{}'),
+    coalesce(array_agg(
+      baton.step_event(
+        step.workflow_id, workflow.name, step.step_name, 'executing', false, step.job_id, job.epoch,
+        job.worker, job.attempt, step.result is not null, null, job.attempted_at
+      )
+    ) filter (where announce and gate.state is null), '{}')
+  into steps, start_flows, starts
   from baton.workflow_steps as step
   left join baton.workflows as workflow on workflow.id = step.workflow_id
+  left join baton.jobs as job on announce and job.id = step.job_id
   left join lateral (
     select
       case when unmet.poisons then 'poisoned' else 'waiting' end as state,

@@ -3,11 +3,13 @@
 -- gone. Dead leases are deleted; then every executing job without a lease becomes available, or is
 -- discarded when its attempts are used up. Locks leases, then jobs ascending by id, skipping rows
 -- that others hold; at most `most` jobs a call.
+-- For those who watch a step, an attempt whose process died is one that failed: `notices` are these events,
+-- published if `announce` says so. Steps that are discarded are announced by the sweep.
 -- One process at a time does it, no more often than every `pause` seconds: the row of duties is the
 -- lock and the clock.
 create or replace function baton.rescue_jobs(
-  silence double precision, pause double precision, most integer,
-  out leases bigint[], out rescued bigint[], out discarded bigint[]
+  silence double precision, pause double precision, most integer, announce boolean default true,
+  out leases bigint[], out rescued bigint[], out discarded bigint[], out notices text[]
 )
 language plpgsql
 set enable_seqscan = off set enable_bitmapscan = off set enable_hashjoin = off set enable_mergejoin = off
@@ -15,10 +17,12 @@ as $$
 declare
   orphans bigint[];
   told bigint;
+  flows uuid[];
 begin
   leases := '{}';
   rescued := '{}';
   discarded := '{}';
+  notices := '{}';
   if not baton.take_duty('rescue', pause) then
     return;
   end if;
@@ -107,5 +111,27 @@ begin
     + (select called.words from called)
   into rescued, discarded, told
   from freed;
+
+  select array_agg(freed.workflow_id), array_agg(freed.event)
+  into flows, notices
+  from (
+    select
+      step.workflow_id,
+      baton.step_event(
+        step.workflow_id, workflow.name, step.step_name, 'retryable', false, job.id, job.epoch,
+        job.worker, job.attempt, step.result is not null, job.errors -> -1 ->> 'message',
+        clock_timestamp()
+      ) as event
+    from baton.workflow_steps as step
+    join baton.jobs as job on job.id = step.job_id
+    left join baton.workflows as workflow on workflow.id = step.workflow_id
+    where step.job_id = any (rescued)
+    order by step.job_id
+  ) as freed;
+  if notices is null then
+    notices := '{}';
+  elsif announce then
+    perform baton.publish(flows, notices);
+  end if;
 end
 $$;

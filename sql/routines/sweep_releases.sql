@@ -2,19 +2,21 @@
 -- people did to workflows: advances the workflows of the oldest rows of workflow_releases that are at
 -- least `age` seconds old. What follows from that in turn is left for the next sweep, which sees it
 -- committed; `unfinished` asks for that one at once. Locks those rows first, skipping what others hold.
+-- `notices` are the events of all that; they are published if `announce` says so.
 create or replace function baton.sweep_releases(
   age double precision, pause double precision, most integer, announce boolean default true,
-  out swept bigint, out released bigint, out notices jsonb, out unfinished boolean
+  out swept bigint, out released bigint, out notices text[], out unfinished boolean
 )
 language plpgsql
 as $$
 declare
   owed bigint;
   advance record;
+  flows uuid[] := '{}';
 begin
   swept := 0;
   released := 0;
-  notices := '[]';
+  notices := '{}';
   unfinished := false;
   if not baton.take_duty('sweep', pause) then
     return;
@@ -25,10 +27,11 @@ begin
     order by kept.id
     limit most
   loop
-    advance := baton.advance_release(owed, announce, aged => true);
+    advance := baton.advance_release(owed, true, aged => true);
     continue when advance.complete is null;
     released := released + cardinality(advance.released);
-    notices := notices || advance.notices;
+    flows := flows || advance.flows || advance.further_flows;
+    notices := notices || advance.events || advance.further;
     unfinished := unfinished or advance.follow_up is not null;
     perform pg_notify('baton.jobs', freed.queue)
     from (
@@ -38,5 +41,8 @@ begin
     swept := swept + advance.complete::integer;
   end loop;
   unfinished := unfinished or swept = most;
+  if announce then
+    perform baton.publish(flows, notices);
+  end if;
 end
 $$;

@@ -61,7 +61,7 @@ async def test_late_ack_of_a_rescued_job_is_refused(database: str) -> None:
     async with process(database) as zombie, process(database) as heir:
         [claimed] = await zombie.fetch()
         await rows(database, "delete from baton.leases where id = %s returning id", zombie.lease)
-        [(_, rescued, _)] = await rows(database, "select * from baton.rescue_jobs(60, 0, 10)")
+        [(_, rescued, _, _)] = await rows(database, "select * from baton.rescue_jobs(60, 0, 10)")
         assert rescued == [inserted.id]
         assert await zombie.acknowledge(done(claimed)) == frozenset()
         [again] = await heir.fetch()
