@@ -13,6 +13,7 @@ from baton.arguments import resource
 from baton.changes import Change as _Change
 from baton.changes import JobChanges
 from baton.client import Client, SyncClient
+from baton.conditions import Condition
 from baton.crons import Cron
 from baton.defaults import DefaultClient as _DefaultClient
 from baton.defaults import DefaultSyncClient as _DefaultSyncClient
@@ -35,6 +36,7 @@ from baton.workers import (
     Registry,
     before_insert,
     carry,
+    condition,
     cron,
     lifespan,
     middleware,
@@ -46,6 +48,7 @@ __all__ = [
     "BatonError",
     "Cancel",
     "Client",
+    "Condition",
     "Cron",
     "Discard",
     "Error",
@@ -77,6 +80,7 @@ __all__ = [
     "before_insert",
     "cancel_job",
     "carry",
+    "condition",
     "cron",
     "delete_job",
     "insert",

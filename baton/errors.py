@@ -103,6 +103,37 @@ class MissingResource(BatonError):
         self.name = name
 
 
+class InvalidCondition(BatonError):
+    """A function that can't be a condition."""
+
+
+class DuplicateCondition(InvalidCondition):
+    """Two conditions want the same name."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(
+            f"a condition named {name!r} is registered already; give one of them another name="
+        )
+        self.name = name
+
+
+class UnknownCondition(BatonError):
+    """A step names a condition that this process did not register."""
+
+    def __init__(self, name: str, known: Collection[str]) -> None:
+        knows = ", ".join(sorted(known)) or "none"
+        super().__init__(f"no condition named {name!r}; this process knows {knows}")
+        self.name = name
+
+
+class ConditionFailed(BatonError):
+    """A condition raised, or returned something else than true or false."""
+
+    def __init__(self, name: str, what: str) -> None:
+        super().__init__(f"condition {name} {what}")
+        self.name = name
+
+
 class AttemptFailed(BatonError):
     """A worker returned `Error`; what its backoff is told."""
 

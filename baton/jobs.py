@@ -230,6 +230,15 @@ class Job:
             return None  # edited by hand
 
     @property
+    def context(self) -> Mapping[str, Any]:
+        """What all steps of the workflow know, as ``Workflow(context=…)`` said it.
+
+        Raises:
+            NotAStep: the job is not a step of a workflow.
+        """
+        return self._step().context
+
+    @property
     def step_name(self) -> str | None:
         """The name of the step that this job performs."""
         found = self.meta.get("workflow_name")

@@ -91,6 +91,13 @@ class Closed:
 
 
 @dataclass(frozen=True, slots=True)
+class Skipped:
+    """The condition of the step said no: it counts as completed without having run."""
+
+    cause: str
+
+
+@dataclass(frozen=True, slots=True)
 class GiveBack:
     """The process stops before the job is done; others run it, and the attempt is not counted."""
 
@@ -108,7 +115,7 @@ class Completed:
     release: int | None = None
 
 
-Outcome = Success | Failure | Snooze | Discard | Cancel | Closed | GiveBack | Completed
+Outcome = Success | Failure | Snooze | Discard | Cancel | Closed | Skipped | GiveBack | Completed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -156,7 +163,7 @@ def interpret(value: Any, *, stores: bool, limit: int) -> Outcome:
         limit: the largest result in bytes of JSON.
     """
     match value:
-        case Snooze() | Discard() | Cancel():
+        case Snooze() | Discard() | Cancel() | Skipped():
             return value
         case Error(reason):
             return Failure("error", str(reason), error=AttemptFailed(str(reason)))
@@ -212,7 +219,7 @@ def backoff(attempt: int) -> float:
     return base * random.uniform(1.0, 1.1)  # noqa: S311
 
 
-def settle(job: Job, outcome: Outcome) -> Ack:
+def settle(job: Job, outcome: Outcome) -> Ack:  # noqa: C901  one case for each
     """Decide what an outcome makes of its job."""
     match outcome:
         case Success(result):
@@ -221,6 +228,9 @@ def settle(job: Job, outcome: Outcome) -> Ack:
             return _ack(job, State.SCHEDULED, delay=delay, refund=True)
         case Closed():
             return _ack(job, State.SUSPENDED, refund=True)
+        case Skipped(cause):
+            note = documents.encode({"skipped": True, "cause": cause})
+            return _ack(job, State.COMPLETED, note=note)
         case GiveBack():
             return _ack(job, State.AVAILABLE, refund=True)
         case Completed(otherwise, release):

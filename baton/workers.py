@@ -12,6 +12,7 @@ from copy import copy
 from typing import Any, Concatenate, Generic, ParamSpec, Protocol, Self, TypeVar, Unpack
 
 from baton.ambient import ambient
+from baton.conditions import A, Condition, Conditions
 from baton.crons import CronOptions, NewCron, Schedules, entry_of, with_defaults
 from baton.crontab import CatchUp
 from baton.definitions import (
@@ -34,8 +35,8 @@ R_co = TypeVar("R_co", covariant=True)
 R = TypeVar("R")
 
 
-class Registry(Hooks, Schedules):
-    """Workers by name, the hooks around their jobs, and cron entries.
+class Registry(Hooks, Conditions, Schedules):
+    """Workers by name, the hooks around their jobs, conditions, and cron entries.
 
     Most programs never meet it: there is a default one.
     """
@@ -313,6 +314,23 @@ def before_insert(check: B) -> B:
 def lifespan(opened: L) -> L:
     """Do what `Registry.lifespan` does, in the default registry."""
     return _current.get().lifespan(opened)
+
+
+def condition(*, name: str | None = None) -> Callable[[Callable[[Job], A]], Condition[A]]:
+    """Register a predicate of the job as a condition, for ``when=`` of `Workflow.add`.
+
+    It is asked when an attempt of a step starts, in the process that performs it and before its
+    worker; it sees ``job.results()`` and ``job.context``. When it returns false the step is
+    skipped. An ``async def`` runs on the event loop, a ``def`` in a thread.
+
+    Args:
+        name: what steps call it; by default the function's name.
+
+    Raises:
+        InvalidCondition: it is no function of the job.
+        DuplicateCondition: another condition has the name.
+    """
+    return _current.get().condition(name=name)
 
 
 def carry(variable: ContextVar[Any], name: str | None = None) -> None:

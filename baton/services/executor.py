@@ -33,6 +33,7 @@ from baton.outcomes import (
     Failure,
     GiveBack,
     Outcome,
+    Skipped,
     Snooze,
     Success,
     concluded,
@@ -276,7 +277,9 @@ def _state(ack: Ack | None) -> str | None:
     return State.COMPLETED.value if ack.completed else ack.state.value
 
 
-def _log(attempt: _Attempt, outcome: Outcome, duration_ms: float) -> None:
+def _log(  # noqa: C901  one case for each
+    attempt: _Attempt, outcome: Outcome, duration_ms: float
+) -> None:
     facts = {"duration_ms": duration_ms}
     match outcome:
         case _ if attempt.stopped is Stop.ABANDON:
@@ -291,6 +294,8 @@ def _log(attempt: _Attempt, outcome: Outcome, duration_ms: float) -> None:
             log.info("job.completed", **facts)
         case Snooze(delay):
             log.info("job.snoozed", delay=delay, **facts)
+        case Skipped(cause):
+            log.info("job.skipped", cause=cause, **facts)
         case Closed(cause):
             log.info("job.snoozed", cause=cause, **facts)
         case Discard(reason):

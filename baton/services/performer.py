@@ -5,10 +5,10 @@ the time that it may take, and turns whatever comes of that into an outcome.
 """
 
 import asyncio
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Mapping
 from contextvars import copy_context
 from dataclasses import replace
-from typing import Any, Protocol
+from typing import Any
 
 import structlog
 from anyio import (
@@ -32,17 +32,12 @@ from baton.outcomes import (
     failure,
     interpret,
 )
+from baton.services.asking import Caller, skips
 from baton.services.contexts import InContext
 from baton.services.processes import Processes
 from baton.workers import Registry
 
 log = structlog.get_logger("baton.job")
-
-
-class Caller(Protocol):
-    """Calls plain functions somewhere else than on the event loop; `Threads` does."""
-
-    async def run(self, key: Hashable, function: Callable[[], Any], /) -> Any: ...
 
 
 class Performer:
@@ -91,13 +86,9 @@ class Performer:
         try:
             if definition.executor == "process" and self._processes is not None:
                 return await self._processes.perform(job)
-            arguments = {
-                **definition.arguments.load(job.args),
-                **self._injected(definition),
-            }
             context = copy_context()
             context.run(self._registry.restore, job.meta.get("context"))
-            value = await InContext(context, self._call(definition, job, arguments))
+            value = await InContext(context, self._ask_and_call(definition, job))
             outcome = interpret(value, stores=job.step is not None, limit=self._max_result_bytes)
         except BaseException as error:
             # a cancellation from outside must go on; one that user code raised is its failure
@@ -107,6 +98,12 @@ class Performer:
             _forget_cancellation()
             outcome = failure(_original(definition, error))
         return _with_backoff(definition, job, concluded(job, outcome))
+
+    async def _ask_and_call(self, definition: Definition, job: Job) -> Any:
+        if (skipped := await skips(self._registry, job, self._threads)) is not None:
+            return skipped
+        arguments = {**definition.arguments.load(job.args), **self._injected(definition)}
+        return await self._call(definition, job, arguments)
 
     async def _call(self, definition: Definition, job: Job, arguments: Mapping[str, Any]) -> Any:
         async def invoke(job: Job) -> Any:
@@ -134,10 +131,9 @@ def _decide(job: Job) -> Outcome | None:
     if job.step is not None:
         if job.step.stored:
             return Success()
-        if job.step.gate == "waiting":
+        if job.step.gate != "open":
+            # poisoned: the engine cancels it, with the cause, its dependents and its callbacks
             return Closed(job.step.cause or "a dependency is open")
-        if job.step.gate == "poisoned":
-            return Cancel(job.step.cause or "a dependency ended badly")
     # both times are the database's
     if (
         job.deadline is not None

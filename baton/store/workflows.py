@@ -106,7 +106,8 @@ def _params(workflow: Workflow, limit: int) -> dict[str, Any]:
         **_flow_params(workflow, limit),
         **_inner_params(plan.inner, limit),
         **job_columns(
-            ((_job(flow, step), _identity(flow, step)) for flow, step in plan.steps), limit=limit
+            ((job_of(flow, step), identity_of(flow, step)) for flow, step in plan.steps),
+            limit=limit,
         ),
         "suspended": waits,
         "parked": [
@@ -240,14 +241,16 @@ def _reaction(job: NewJob | None, limit: int) -> str | None:
     )
 
 
-def _job(workflow: Workflow, step: NewStep) -> NewJob:
+def job_of(workflow: Workflow, step: NewStep) -> NewJob:
+    """Return the job of a step, with the priority and the tags that the workflow gives to all."""
     if workflow.priority is None and not workflow.tags:
         return step.job
     priority = step.job.priority if workflow.priority is None else workflow.priority
     return replace(step.job, priority=priority, tags=(*step.job.tags, *workflow.tags))
 
 
-def _identity(workflow: Workflow, step: NewStep) -> dict[str, Any]:
+def identity_of(workflow: Workflow, step: NewStep) -> dict[str, Any]:
+    """Return what the meta of a step's job says of its workflow."""
     identity: dict[str, Any] = {
         "workflow_id": str(workflow.workflow_id),
         "workflow_name": step.name,

@@ -4,6 +4,7 @@ Each function that looks at a database has an asynchronous form and one whose na
 ``_sync``.
 """
 
+from baton.outcomes import Skipped
 from baton.testing.assertions import (
     all_enqueued,
     all_enqueued_sync,
@@ -25,6 +26,7 @@ __all__ = [
     "Drained",
     "PerformOptions",
     "Performed",
+    "Skipped",
     "Where",
     "all_enqueued",
     "all_enqueued_sync",

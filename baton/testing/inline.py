@@ -3,7 +3,6 @@
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import replace
 from datetime import UTC, datetime
 from itertools import count
 from typing import Any
@@ -13,17 +12,17 @@ from baton.ambient import ambient
 from baton.client import Client
 from baton.client.checks import checked, checked_workflow
 from baton.errors import InlineTooDeep, NotFound, NothingKept
-from baton.jobs import Job, NewJob, Step
-from baton.outcomes import Failure, Outcome, Success
-from baton.services.performer import Caller
+from baton.jobs import Job, NewJob
+from baton.outcomes import Failure, Outcome
+from baton.services.asking import Caller
 from baton.settings import load
 from baton.states import State
-from baton.store.rows import document
-from baton.testing.making import cancelled, made, started
+from baton.testing.flows import Flow
+from baton.testing.making import made, started
 from baton.testing.performing import Observed, Performed, perform, worker_threads
 from baton.testing.threads import CallingThread
 from baton.workers import Registry, current_registry
-from baton.workflows import NewStep, Workflow
+from baton.workflows import Workflow
 
 DEEPEST = 50  # jobs inside jobs
 
@@ -42,7 +41,7 @@ def inline(
 
     It holds for ``.insert()``, ``baton.insert`` and everything else that uses the default client.
     The job comes back as it stands afterwards. A workflow runs through in topological order; what
-    depends on a step that is to be retried stays suspended.
+    depends on a step that is to be retried, or that waits for a signal, stays suspended.
 
     Args:
         registry: where workers and hooks are; by default the default registry.
@@ -87,28 +86,16 @@ class _Engine:
     async def run_workflow(self, given: Workflow, caller: Caller) -> list[Job]:
         workflow = checked_workflow(self.registry, given)
         now = datetime.now(UTC)
-        steps = workflow.steps()
-        jobs = {step.name: self._made(step.job, now, _identity(workflow, step)) for step in steps}
-        results: dict[str, Any] = {}
-        for step in steps:
-            gate, cause = _gate(step, jobs)
-            job = jobs[step.name]
-            if gate == "open":
-                place = Step(
-                    workflow_id=workflow.workflow_id,
-                    workflow_label=workflow.name,
-                    name=step.name,
-                    deps=step.deps,
-                    results={name: results[name] for name in step.deps if name in results},
-                )
-                jobs[step.name], outcome = await self._run(replace(job, step=place), caller)
-                if isinstance(outcome, Success) and outcome.result is not None:
-                    results[step.name] = document(outcome.result)
-            elif gate == "poisoned":
-                jobs[step.name] = cancelled(job, cause, datetime.now(UTC))
-            else:
-                jobs[step.name] = replace(job, state=State.SUSPENDED)
-        return [jobs[name] for name in workflow.step_names()]
+
+        def make(new: NewJob, identity: Mapping[str, Any]) -> Job:
+            return self._made(new, now, identity)
+
+        async def run(job: Job) -> tuple[Job, Outcome | None]:
+            return await self._run(job, caller)
+
+        flow = Flow(workflow, make, run)
+        await flow.perform()
+        return [flow.jobs[name] for name in workflow.step_names()]
 
     def _made(self, new: NewJob, now: datetime, identity: Mapping[str, Any] | None = None) -> Job:
         limit = load().max_args_bytes
@@ -202,27 +189,3 @@ class InlineSyncClient:
         del conn
         caller = CallingThread()
         return caller.serve(self._engine.run_workflow(workflow, caller))
-
-
-def _identity(workflow: Workflow, step: NewStep) -> dict[str, Any]:
-    label = {} if workflow.name is None else {"workflow_label": workflow.name}
-    debug = {"workflow_debug": True} if workflow.debug else {}
-    return {
-        "workflow_id": str(workflow.workflow_id),
-        "workflow_name": step.name,
-        **label,
-        **debug,
-    }
-
-
-def _gate(step: NewStep, jobs: Mapping[str, Job]) -> tuple[str, str]:
-    ignored = {State.COMPLETED}
-    if step.ignore_cancelled:
-        ignored.add(State.CANCELLED)
-    if step.ignore_discarded:
-        ignored.add(State.DISCARDED)
-    unmet = [(name, jobs[name].state) for name in step.deps if jobs[name].state not in ignored]
-    for name, state in unmet:
-        if state.is_final:
-            return "poisoned", f"dependency {name} was {state.value}"
-    return ("waiting", "") if unmet else ("open", "")

@@ -105,6 +105,11 @@ def cancelled(job: Job, cause: str, now: datetime) -> Job:
     return replace(job, state=State.CANCELLED, cancelled_at=now, errors=[*job.errors, error])
 
 
+def completed(job: Job, now: datetime) -> Job:
+    """Return a step that counts as completed without a worker."""
+    return replace(job, state=State.COMPLETED, completed_at=now)
+
+
 def _error(job: Job, now: datetime, facts: Mapping[str, Any]) -> dict[str, Any]:
     return {"attempt": job.attempt, "at": now.isoformat(), **facts}
 

@@ -11,13 +11,15 @@ from pydantic_core import from_json
 
 from baton import documents
 from baton.client.checks import checked
+from baton.conditions import Condition
 from baton.definitions import DURATIONS, Definition, JobOptions
 from baton.errors import InvalidArguments, InvalidJob, InvalidResult
 from baton.hooks import Next
 from baton.jobs import Job, NewJob, Step, seconds
 from baton.lifespans import opened
-from baton.outcomes import Cancel, Discard, Error, Failure, Outcome, Snooze, settle
-from baton.services.performer import Caller, Performer
+from baton.outcomes import Cancel, Discard, Error, Failure, Outcome, Skipped, Snooze, settle
+from baton.services.asking import Caller
+from baton.services.performer import Performer
 from baton.services.threads import Threads
 from baton.settings import load
 from baton.testing.making import ended, made, started
@@ -27,6 +29,7 @@ from baton.workers import Registry, WorkerFunction, current_registry, resolve
 
 R = TypeVar("R")
 
+PLACE = frozenset({"results", "context", "condition"})
 _OUTCOMES = (Snooze, Discard, Cancel, Error)
 
 
@@ -118,6 +121,8 @@ class PerformOptions(JobOptions, total=False):
         attempt: which attempt this is.
         errors: what earlier attempts left in ``job.errors``.
         results: what the dependencies returned, by name of the step; makes the job a step.
+        context: what all steps of the workflow know; makes the job a step.
+        condition: what is asked before the worker, or its name; makes the job a step.
         resources: what the worker asks for with ``resource(…)``; without them the lifespans are
             opened for this job.
         registry: where the worker and the hooks are; by default the default registry.
@@ -126,6 +131,8 @@ class PerformOptions(JobOptions, total=False):
     attempt: int
     errors: Sequence[Mapping[str, Any]]
     results: Mapping[str, Any]
+    context: Mapping[str, Any]
+    condition: Condition[Any] | str
     resources: Mapping[str, Any]
     registry: Registry
 
@@ -163,7 +170,8 @@ async def perform_job(
             of the job, as `with_options` takes them.
 
     Returns:
-        What the worker returned: a value, or ``Snooze``, ``Discard``, ``Cancel`` or ``Error``.
+        What the worker returned: a value, or ``Snooze``, ``Discard``, ``Cancel`` or ``Error``;
+        ``Skipped`` when the condition said no.
 
     Raises:
         Exception: what the worker raised, or what else made the attempt fail: `AttemptTimeout`,
@@ -200,14 +208,14 @@ class _Request:
         options: dict[str, Any] = dict(given)
         attempt = options.pop("attempt", 1)
         errors = list(options.pop("errors", ()))
-        results = options.pop("results", None)
+        place = {name: options.pop(name) for name in PLACE & options.keys()}
         self._resources = options.pop("resources", None)
         registry = options.pop("registry", None) or current_registry()
         definition, new = _work(work, args, options, registry)
         if type(attempt) is not int or attempt < 1:
             raise InvalidJob(f"attempt must be a number from 1 on, not {attempt!r}")
         self._registry = Observed(registry, definition)
-        step = None if results is None else _step(results)
+        step = _step(**place) if place else None
         identity = {} if step is None else _identity(step)
         [new] = checked(registry, [new])
         now = datetime.now(UTC)
@@ -221,7 +229,7 @@ class _Request:
         if performed.error is not None:
             raise performed.error
         # a job that is not started at all is cancelled, for a reason that the worker did not give
-        return outcome if isinstance(outcome, Cancel) else performed.value
+        return outcome if isinstance(outcome, Cancel | Skipped) else performed.value
 
 
 def _work(
@@ -243,20 +251,29 @@ def _changed(new: NewJob, options: Mapping[str, Any]) -> NewJob:
     return replace(new, **changes)
 
 
-def _step(results: Mapping[str, Any]) -> Step:
-    stored = {}
-    for name, value in results.items():
-        try:
-            stored[name] = from_json(documents.encode(value, default=documents.dump_model))
-        except ValueError as error:
-            raise InvalidResult(f"{name}: {error}") from None
+def _step(
+    results: Mapping[str, Any] | None = None,
+    context: Mapping[str, Any] | None = None,
+    condition: Condition[Any] | str | None = None,
+) -> Step:
+    results = results or {}
+    stored = {name: _stored(name, value) for name, value in results.items()}
     return Step(
         workflow_id=uuid4(),
         workflow_label=None,
         name="step",
         deps=tuple(results),
         results={name: value for name, value in stored.items() if value is not None},
+        condition=condition.name if isinstance(condition, Condition) else condition,
+        context=_stored("context", dict(context or {})),
     )
+
+
+def _stored(name: str, value: Any) -> Any:
+    try:
+        return from_json(documents.encode(value, default=documents.dump_model))
+    except ValueError as error:
+        raise InvalidResult(f"{name}: {error}") from None
 
 
 def _identity(step: Step) -> dict[str, Any]:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Literal, Self, get_args
 
+from baton.conditions import Condition
 from baton.documents import check_text
 from baton.errors import DuplicateStep, InvalidWorkflow
 from baton.jobs import NewJob, seconds
@@ -60,6 +61,11 @@ class NewStep:
                 f"the job of step {self.name!r} is unique, but a step is a job of its own; "
                 f"make it with_options(unique=None)"
             )
+        if self.condition is not None and self.kind != "job":
+            raise InvalidWorkflow(
+                f"step {self.name!r} has no worker, and it is a worker's process that asks a "
+                f"condition: put when= on a step that it depends on"
+            )
         if self.run_on not in get_args(RunOn):
             raise InvalidWorkflow(
                 f"run_on of step {self.name!r} must be completed, failed or done, "
@@ -107,7 +113,7 @@ class StepBuilder:
         ignore_discarded: bool | None = None,
         ignore_skipped: bool | None = None,
         run_on: RunOn = "completed",
-        when: str | None = None,
+        when: str | Condition[Any] | None = None,
     ) -> Self:
         """Add a step and return the builder, so that calls can be chained.
 
@@ -122,8 +128,8 @@ class StepBuilder:
             run_on: ``completed`` runs it when its dependencies completed and cancels it when one
                 did not; ``failed`` when all have ended and one did not complete, otherwise it is
                 skipped; ``done`` when all have ended, whatever became of them.
-            when: a condition that is asked when the dependencies are done; if it says no the step
-                is skipped.
+            when: a condition, or the name of one, that is asked before the worker; if it says no
+                the step is skipped. A name may be that of another program's condition.
 
         Raises:
             DuplicateStep: there is a step of that name.
@@ -147,7 +153,7 @@ class StepBuilder:
             ignore_discarded=ignore_discarded,
             ignore_skipped=ignore_skipped,
             run_on=run_on,
-            condition=when,
+            condition=None if when is None else _condition(name, when),
             **facts,
         )
 
@@ -266,6 +272,17 @@ def _checked(what: str, text: str) -> str:
         return check_text(text, what)
     except ValueError as error:
         raise InvalidWorkflow(str(error)) from None
+
+
+def _condition(name: str, when: object) -> str:
+    if isinstance(when, Condition):
+        return when.name
+    if not isinstance(when, str):
+        raise InvalidWorkflow(
+            f"when of step {name!r} must be a condition, as @condition() makes it, or the name of "
+            f"one, not {when!r}"
+        )
+    return _checked(f"when of step {name!r}", when)
 
 
 def _seconds(name: str, delay: float | timedelta) -> float:

@@ -24,6 +24,11 @@ def pid(_job: Job, opened_in: int = resource("opened_in")) -> dict[str, int]:
     return {"pid": os.getpid(), "opened_in": opened_in}
 
 
+@registry.condition()
+def is_wanted(job: Job) -> bool:
+    return bool(job.context["wanted"])
+
+
 @registry.worker(executor="process")
 async def pid_of_coroutine(_job: Job) -> int:
     return os.getpid()

@@ -275,3 +275,96 @@ def test_plain_functions_run_in_the_thread_of_a_test_without_an_event_loop(
     with baton.testing.inline(raise_errors=True):
         outer.insert_sync()
     assert seen == [threading.get_ident()]
+
+
+async def test_policies_and_conditions_decide_which_steps_run(
+    insert: Insert, registry: Registry
+) -> None:
+    @registry.condition()
+    async def wanted(job: Job) -> bool:
+        return job.result("first") == "x" and bool(job.context["wanted"])
+
+    @registry.worker()
+    def step(_job: Job, what: Any = None) -> Any:
+        return what
+
+    def flow(*, wanted_too: bool) -> Workflow:
+        return (
+            Workflow("w", context={"wanted": wanted_too}, priority=3, tags=["all"])
+            .add("first", step.new("x"))
+            .add("clean_up", step.new(), deps=["first"], run_on="failed")
+            .add("notify", step.new(), deps=["first", "clean_up"], run_on="done")
+            .add("maybe", step.new(), deps=["first"], when=wanted)
+            .add("below", step.new(), deps=["maybe"])
+            .add("anyway", step.new(), deps=["maybe"], ignore_skipped=True)
+        )
+
+    async def names(what: Workflow) -> set[str | None]:
+        with baton.testing.inline() as performed:
+            jobs = await insert(what)
+        assert {(job.priority, job.tags) for job in jobs} == {(3, ("all",))}
+        return {each.job.step_name for each in performed if each.job.state == "completed"}
+
+    good = await names(flow(wanted_too=True))
+    assert good == {"first", "notify", "maybe", "below", "anyway"}
+    # the attempt of a skipped step ends like that of one that has run
+    skipped = await names(flow(wanted_too=False))
+    assert skipped == {"first", "notify", "maybe", "anyway"}
+
+
+async def test_a_failure_runs_the_steps_that_wait_for_one(
+    insert: Insert, registry: Registry
+) -> None:
+    @registry.worker()
+    def fails(_job: Job) -> Discard:
+        return Discard("no")
+
+    @registry.worker()
+    def works(_job: Job) -> None: ...
+
+    with baton.testing.inline():
+        jobs = await insert(
+            Workflow("w")
+            .add("fails", fails.new())
+            .add("clean_up", works.new(), deps=["fails"], run_on="failed")
+            .add("after", works.new(), deps=["fails"])
+            .add("last", works.new(), deps=["fails", "after"], run_on="done")
+        )
+    assert {job.step_name: job.state.value for job in jobs} == {
+        "fails": "discarded",
+        "clean_up": "completed",
+        "after": "cancelled",
+        "last": "completed",
+    }
+
+
+async def test_sub_workflows_run_in_place_and_signals_are_waited_for(
+    insert: Insert, registry: Registry
+) -> None:
+    @registry.worker()
+    def give(_job: Job, number: int) -> int:
+        return number
+
+    @registry.worker()
+    def read(job: Job) -> Any:
+        return job.results()
+
+    inner = Workflow("inner").add("a", give.new(1)).add("b", give.new(2), deps=["a"])
+    flow = (
+        Workflow("w")
+        .add("inner", inner)
+        .sleep("night", 3600, deps=["inner"])
+        .add("read", read.new(), deps=["inner", "night"])
+        .wait_for("approved", deps=["read"])
+        .add("after", read.new(), deps=["approved"])
+    )
+    with baton.testing.inline() as performed:
+        jobs = await insert(flow)
+    assert {job.step_name: job.state.value for job in jobs} == {
+        "inner": "completed",
+        "night": "completed",
+        "read": "completed",
+        "approved": "suspended",
+        "after": "suspended",
+    }
+    assert performed[-1].value == {"inner": {"b": 2}, "night": None}

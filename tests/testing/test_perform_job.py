@@ -13,14 +13,16 @@ from pydantic import BaseModel
 from baton import Cancel, Discard, Error, Job, Registry, Snooze, Worker, resource
 from baton.errors import (
     AttemptTimeout,
+    ConditionFailed,
     InvalidArguments,
     InvalidJob,
     InvalidResult,
     MissingResource,
     NotAStep,
+    UnknownCondition,
     UnknownWorker,
 )
-from baton.testing import perform_job, perform_job_sync
+from baton.testing import Skipped, perform_job, perform_job_sync
 
 pytestmark = pytest.mark.anyio
 
@@ -242,3 +244,26 @@ async def test_a_registry_of_ones_own_is_named(run: Run) -> None:
 
     assert await run("mine", registry=own) == "mine"
     assert await run(mine) == "mine"
+
+
+async def test_a_step_gets_its_context_and_its_condition_is_asked_first(
+    run: Run, registry: Registry
+) -> None:
+    @registry.condition()
+    def is_large(job: Job) -> bool:
+        return bool(job.result("fetch") > job.context["limit"])
+
+    @registry.worker()
+    def work(job: Job) -> Any:
+        return job.context["limit"]
+
+    given: dict[str, Any] = {"context": {"limit": 3}, "condition": is_large}
+    assert await run(work, results={"fetch": 5}, **given) == 3
+    assert await run(work, results={"fetch": 1}, **given) == Skipped("condition is_large said no")
+    assert await run(work, context={"limit": 4}) == 4
+    with pytest.raises(UnknownCondition, match="no condition named 'other'"):
+        await run(work, condition="other")
+    with pytest.raises(ConditionFailed, match="condition is_large raised NotADependency"):
+        await run(work, condition="is_large")
+    with pytest.raises(NotAStep):
+        await run(work)

@@ -6,7 +6,19 @@ Each ignored line must be an error: both checkers are told to complain about an 
 from datetime import timedelta
 from typing import Any, assert_type
 
-from baton import Client, Job, NewJob, Snooze, SyncClient, Unique, Worker, Workflow, insert, worker
+from baton import (
+    Client,
+    Job,
+    NewJob,
+    Snooze,
+    SyncClient,
+    Unique,
+    Worker,
+    Workflow,
+    condition,
+    insert,
+    worker,
+)
 from baton.testing import (
     all_enqueued_sync,
     assert_enqueued,
@@ -107,3 +119,26 @@ async def tests(job: Job) -> None:
         await assert_enqueued(Send, arg={})  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
         assert_type((await drain_queue(with_scheduled=True)).completed, int)
         assert_type(await clock.advance(hours=1), int)
+
+
+@condition()
+def is_large(job: Job) -> bool:
+    return bool(job.result("fetch")["documents"])
+
+
+@condition(name="is_new")
+async def is_new(job: Job) -> bool:
+    return bool(job.context["new"])
+
+
+@condition()  # type: ignore[type-var]  # pyright: ignore[reportArgumentType]
+def is_text(job: Job) -> str:
+    return "yes"
+
+
+async def conditions(job: Job) -> None:
+    assert_type(is_large(job), bool)
+    assert_type(await is_new(job), bool)
+    Workflow().add("a", plain.new("x"), when=is_large).add("b", plain.new("x"), when="is_new")
+    Workflow().add("a", plain.new("x"), when=5)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    await perform_job(plain, {"text": "x"}, condition=is_large, context={"new": True})

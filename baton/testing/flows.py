@@ -1,0 +1,115 @@
+"""Runs a workflow through in a test, step by step in topological order."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from typing import Any
+
+from baton.jobs import Job, NewJob, Step
+from baton.outcomes import Outcome, Skipped, Success
+from baton.states import State
+from baton.store.rows import document
+from baton.store.workflows import identity_of, job_of
+from baton.testing.gates import End, gate_of
+from baton.testing.making import cancelled, completed
+from baton.workflows import NewStep, Workflow
+
+Make = Callable[[NewJob, Mapping[str, Any]], Job]
+Run = Callable[[Job], Awaitable[tuple[Job, Outcome | None]]]
+
+
+@dataclass(slots=True)
+class Flow:
+    """One workflow that is performed.
+
+    A signal never comes here: what waits for one stays suspended. A sleep is over at once.
+
+    Attributes:
+        workflow: what is performed.
+        make: makes the job of a step, given what Baton adds to its meta.
+        run: performs a job.
+        around: what the step that this workflow is may read, by name.
+        jobs: the jobs of the steps, by name.
+        ends: where the steps stand.
+        results: what they returned.
+    """
+
+    workflow: Workflow
+    make: Make
+    run: Run
+    around: Mapping[str, Any] = field(default_factory=dict)
+    jobs: dict[str, Job] = field(default_factory=dict)
+    ends: dict[str, End] = field(default_factory=dict)
+    results: dict[str, Any] = field(default_factory=dict)
+
+    async def perform(self) -> None:
+        """Perform the steps; nothing is performed when the job of one can't be stored."""
+        steps = self.workflow.steps()
+        flow = self.workflow
+        self.jobs = {
+            step.name: self.make(job_of(flow, step), identity_of(flow, step)) for step in steps
+        }
+        for step in steps:
+            job, skipped = await self._step(step)
+            self.jobs[step.name] = job
+            self.ends[step.name] = End(job.state, skipped)
+
+    async def _step(self, step: NewStep) -> tuple[Job, bool]:
+        gate = gate_of(step, self.ends)
+        job = self.jobs[step.name]
+        match gate.state:
+            case "poisoned":
+                return cancelled(job, gate.cause, datetime.now(UTC)), False
+            case "waiting":
+                return replace(job, state=State.SUSPENDED), False
+            case "skipped":
+                return completed(job, datetime.now(UTC)), True
+        if step.workflow is not None:
+            return await self._inner(step.workflow, job, step), False
+        if step.kind == "sleep":
+            return completed(job, datetime.now(UTC)), False
+        if step.kind != "job":
+            return replace(job, state=State.SUSPENDED), False
+        job, outcome = await self.run(replace(job, step=self._place(step)))
+        if isinstance(outcome, Success) and outcome.result is not None:
+            self.results[step.name] = document(outcome.result)
+        return job, isinstance(outcome, Skipped)
+
+    async def _inner(self, workflow: Workflow, job: Job, step: NewStep) -> Job:
+        inner = Flow(workflow, self.make, self.run, around=self._known(step))
+        await inner.perform()
+        states = {end.state for end in inner.ends.values()}
+        if not all(state.is_final for state in states):
+            return replace(job, state=State.SUSPENDED)
+        now = datetime.now(UTC)
+        if states - {State.COMPLETED}:
+            ended = replace(job, state=State.DISCARDED, discarded_at=now)
+        else:
+            ended = completed(job, now)
+            if (result := inner.result()) is not None:
+                self.results[step.name] = result
+        return ended
+
+    def result(self) -> Any:
+        """Return what the workflow returned, as a step of another."""
+        if self.workflow.output is not None:
+            return self.results.get(self.workflow.output)
+        waited_for = {name for step in self.workflow.steps() for name in step.deps}
+        return {
+            name: value for name, value in self.results.items() if name not in waited_for
+        } or None
+
+    def _place(self, step: NewStep) -> Step:
+        return Step(
+            workflow_id=self.workflow.workflow_id,
+            workflow_label=self.workflow.name,
+            name=step.name,
+            deps=step.deps,
+            results=self._known(step),
+            condition=step.condition,
+            context=self.workflow.context,
+        )
+
+    def _known(self, step: NewStep) -> dict[str, Any]:
+        own = {name: self.results[name] for name in step.deps if name in self.results}
+        return own if step.deps else {**self.around, **own}
