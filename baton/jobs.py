@@ -285,14 +285,22 @@ class Job:
             raise NotADependency(mine.name, step, mine.deps)
         return mine.results.get(step)
 
-    def results(self) -> dict[str, Any]:
+    def results(self, fan_out: str | None = None) -> dict[str, Any]:
         """Return what every dependency returned, by name of the step.
+
+        Args:
+            fan_out: only those that this fan-out made, by key and in order.
 
         Raises:
             NotAStep: the job is not a step of a workflow.
         """
         mine = self._step()
-        return {name: mine.results.get(name) for name in mine.deps}
+        head = "" if fan_out is None else f"{fan_out}:"
+        return {
+            name.removeprefix(head): mine.results.get(name)
+            for name in mine.deps
+            if name.startswith(head)
+        }
 
     def _step(self) -> Step:
         if self.step is None:

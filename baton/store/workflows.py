@@ -93,7 +93,9 @@ class _Plan:
     def waits(self, ordinal: int) -> bool:
         """Whether a step does not begin as an available job."""
         step = self.steps[ordinal - 1][1]
-        return bool(step.deps) or step.kind != "job" or ordinal in self.guarded
+        # without dependencies, those of an empty fan-out, nothing can have failed: it is skipped
+        skipped = step.run_on == "failed"
+        return bool(step.deps) or step.kind != "job" or skipped or ordinal in self.guarded
 
 
 def _params(workflow: Workflow, limit: int) -> dict[str, Any]:

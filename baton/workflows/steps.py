@@ -1,6 +1,6 @@
 """Steps that are not inserted yet, and what collects them."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from copy import copy
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self, get_args
 
 from baton.conditions import Condition
 from baton.documents import check_text
-from baton.errors import DuplicateStep, InvalidWorkflow
+from baton.errors import DuplicateStep, InvalidWorkflow, UnknownDependency
 from baton.jobs import NewJob, seconds
 
 if TYPE_CHECKING:
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 RunOn = Literal["completed", "failed", "done"]
 OnTimeout = Literal["completed", "discarded", "cancelled"]
 Kind = Literal["job", "signal", "sleep", "workflow"]
+
+ALL = ":*"  # behind the name of a fan-out: all of its steps
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,10 +73,6 @@ class NewStep:
                 f"run_on of step {self.name!r} must be completed, failed or done, "
                 f"not {self.run_on!r}"
             )
-        if self.run_on == "failed" and not self.deps:
-            raise InvalidWorkflow(
-                f"step {self.name!r} runs when a dependency failed: it needs deps"
-            )
         if self.on_timeout not in get_args(OnTimeout):
             raise InvalidWorkflow(
                 f"on_timeout of step {self.name!r} must be completed, discarded or cancelled, "
@@ -102,6 +100,7 @@ class StepBuilder:
         self._ignore_discarded = ignore_discarded
         self._ignore_skipped = ignore_skipped
         self._steps: dict[str, NewStep] = {}
+        self._fan_outs: dict[str, tuple[str, ...]] = {}
 
     def add(
         self,
@@ -121,6 +120,7 @@ class StepBuilder:
             name: the step's name, unique in the workflow.
             job: what it runs, from ``.new()`` of a worker, or a workflow that is this step.
             deps: names of the steps that must be done before; they may be added later.
+                ``"fetch:*"`` stands for all steps of the fan-out ``fetch``.
             ignore_cancelled: overrides the workflow's choice for this step.
             ignore_discarded: overrides the workflow's choice for this step.
             ignore_skipped: overrides the workflow's choice for this step; a step that does not
@@ -156,6 +156,52 @@ class StepBuilder:
             condition=None if when is None else _condition(name, when),
             **facts,
         )
+
+    def fan_out(
+        self,
+        name: str,
+        jobs: "Mapping[Any, NewJob | Workflow] | Iterable[NewJob | Workflow]",
+        *,
+        deps: Iterable[str] = (),
+        ignore_cancelled: bool | None = None,
+        ignore_discarded: bool | None = None,
+        ignore_skipped: bool | None = None,
+        run_on: RunOn = "completed",
+        when: str | None = None,
+    ) -> Self:
+        """Add a step for each job of a collection, which may be empty.
+
+        Steps are named ``<name>:<key>``, or ``<name>:0`` and so on. Others wait for all of them
+        with ``deps=["<name>:*"]`` and read what they returned with ``job.results("<name>")``.
+
+        Args:
+            name: the name of the fan-out, unique in the workflow.
+            jobs: what the steps run, by key or in order.
+            deps: what each of them waits for.
+            ignore_cancelled, ignore_discarded, ignore_skipped, run_on, when: as `add` has them.
+
+        Raises:
+            DuplicateStep, InvalidWorkflow: as `add` does.
+        """
+        _check_name(name)
+        if name in self._fan_outs:
+            raise DuplicateStep(name + ALL)
+        deps = deps if isinstance(deps, str) else list(deps)
+        items = jobs.items() if isinstance(jobs, Mapping) else enumerate(jobs)
+        named = {f"{name}:{key}": job for key, job in items}
+        for step, job in named.items():
+            self.add(
+                step,
+                job,
+                deps=deps,
+                ignore_cancelled=ignore_cancelled,
+                ignore_discarded=ignore_discarded,
+                ignore_skipped=ignore_skipped,
+                run_on=run_on,
+                when=when,
+            )
+        self._fan_outs[name] = tuple(named)
+        return self
 
     def wait_for(
         self,
@@ -238,6 +284,27 @@ class StepBuilder:
         """Return the names of the steps, in the order in which they were added."""
         return list(self._steps)
 
+    def _resolved(self) -> dict[str, NewStep]:
+        """Return the steps by name, with the fan-outs among their deps taken apart."""
+        return {
+            name: replace(step, deps=self._taken_apart(step))
+            if any(dep.endswith(ALL) for dep in step.deps)
+            else step
+            for name, step in self._steps.items()
+        }
+
+    def _taken_apart(self, step: NewStep) -> tuple[str, ...]:
+        names: dict[str, None] = {}
+        for dep in step.deps:
+            fan_out = dep.removesuffix(ALL)
+            if fan_out == dep:
+                names[dep] = None
+            elif fan_out in self._fan_outs:
+                names.update(dict.fromkeys(self._fan_outs[fan_out]))
+            else:
+                raise UnknownDependency(step.name, dep)
+        return tuple(names)
+
     def _put(
         self,
         name: str,
@@ -246,15 +313,20 @@ class StepBuilder:
         ignore_cancelled: bool | None = None,
         ignore_discarded: bool | None = None,
         ignore_skipped: bool | None = None,
+        run_on: RunOn = "completed",
         **facts: Any,
     ) -> Self:
         if name in self._steps:
             raise DuplicateStep(name)
         if isinstance(deps, str):
             raise InvalidWorkflow(f"deps of step {name!r} must be a list of names: [{deps!r}]")
+        names = tuple(dict.fromkeys(deps))
+        if run_on == "failed" and not names:
+            raise InvalidWorkflow(f"step {name!r} runs when a dependency failed: it needs deps")
         self._steps[name] = NewStep(
             name=name,
-            deps=tuple(dict.fromkeys(deps)),
+            deps=names,
+            run_on=run_on,
             ignore_cancelled=_chosen(ignore_cancelled, self._ignore_cancelled),
             ignore_discarded=_chosen(ignore_discarded, self._ignore_discarded),
             ignore_skipped=_chosen(ignore_skipped, self._ignore_skipped),
@@ -264,7 +336,11 @@ class StepBuilder:
 
 
 def _check_name(name: str) -> None:
-    _checked("the name of a step", name)
+    if _checked("the name of a step", name).endswith(ALL):
+        raise InvalidWorkflow(
+            f"the name of a step must not end in {ALL!r}, as {name!r} does: that stands for all "
+            f"steps of a fan-out"
+        )
 
 
 def _checked(what: str, text: str) -> str:

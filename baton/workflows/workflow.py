@@ -155,13 +155,14 @@ class Workflow(StepBuilder):
             raise InvalidWorkflow(
                 f"the output of the workflow is step {self.output!r}: no such step"
             )
-        for step in self._steps.values():
+        steps = self._resolved()
+        for step in steps.values():
             for dependency in step.deps:
-                if dependency not in self._steps:
+                if dependency not in steps:
                     raise UnknownDependency(step.name, dependency)
-        sorter = TopologicalSorter({step.name: step.deps for step in self._steps.values()})
+        sorter = TopologicalSorter({step.name: step.deps for step in steps.values()})
         try:
-            ordered = [self._steps[name] for name in sorter.static_order()]
+            ordered = [steps[name] for name in sorter.static_order()]
         except CycleError as error:
             raise CyclicWorkflow(error.args[1]) from None
         self._check_subworkflows({self.workflow_id})
