@@ -222,6 +222,9 @@ create table baton.workflow_steps (
 -- order, so one probe answers for most workflows at most times.
 create index workflow_steps_newest on baton.workflow_steps (workflow_id, job_id desc);
 create index workflow_steps_grafts on baton.workflow_steps (grafted_by) where grafted_by is not null;
+-- What belongs to a workflow, without a look at all of its steps.
+create index workflow_steps_subworkflows on baton.workflow_steps (workflow_id)
+  where subworkflow_id is not null;
 
 comment on table baton.workflow_steps is 'The durable part of each step of a workflow: it outlives its job, and the gate of its dependents reads it. People read the view workflow_nodes.';
 comment on column baton.workflow_steps.job_id is 'The job that performs the step.';

@@ -71,7 +71,7 @@ begin
       cancelled_at = now(),
       unique_key = case when 'cancelled' = any (job.unique_states) then job.unique_key end,
       errors = job.errors || jsonb_build_object(
-        'attempt', job.attempt, 'at', now(), 'kind', 'cancelled', 'message', poisoned.cause
+        'attempt', job.attempt, 'at', now(), 'kind', 'dependency', 'message', poisoned.cause
       )
     from poisoned
     where job.id = poisoned.job_id and job.state = 'suspended'

@@ -3,12 +3,13 @@
 --   select * from baton.retry_jobs('{41, 42}');
 -- A step forgets how it ended and what it returned, and its workflow runs again. While a dependency
 -- of it is open, or has ended badly, it is suspended, and the next sweep decides about it: so a step
--- that is retried together with its dependencies runs after them.
+-- that is retried together with its dependencies runs after them. What was cancelled because of it waits
+-- for it again.
 -- `states`, when given, are the only ones in which a job is touched. Returns for each job that is
 -- there the state it was in and whether it runs again.
--- Locks the jobs ascending by id in one statement, waiting for them, then their workflows, each
--- whether it is finished or not: otherwise the end of its last open step could finish it between
--- the look and the commit.
+-- Locks the jobs ascending by id in one statement, waiting for them, then looks in a new one; when that
+-- concerns dependents too, the locks are given back and all are taken in order. Their workflows are
+-- locked after.
 create or replace function baton.retry_jobs(
   ids bigint[], states baton.job_state[] default null
 )
@@ -18,42 +19,42 @@ set enable_seqscan = off set enable_bitmapscan = off set enable_hashjoin = off s
 as $$
 #variable_conflict use_column
 declare
+  known bigint[] := ids;
   chosen bigint[];
-  touched uuid[];
+  concerned bigint[];
+  woken bigint[];
 begin
-  perform from baton.jobs as job
-  where job.id = any (ids)
-  order by job.id
-  for no key update;
+  loop
+    begin
+      perform from baton.jobs as job
+      where job.id = any (known)
+      order by job.id
+      for no key update;
+      chosen := array(
+        select job.id from baton.jobs as job
+        where job.id = any (ids)
+          and job.state in ('completed', 'discarded', 'cancelled', 'scheduled', 'retryable')
+          and (states is null or job.state = any (states))
+      );
+      select
+        coalesce(array_agg(reached.job_id), '{}'),
+        coalesce(
+          array_agg(reached.job_id) filter (where reached.again and reached.job_id <> all (chosen)),
+          '{}'
+        )
+      into concerned, woken
+      from baton.retried_steps(chosen, 'woken') as reached;
+      if exists (select unnest(concerned) except select unnest(known)) then
+        raise exception 'dependents are concerned' using errcode = 'BA002';
+      end if;
+      exit;
+    exception when sqlstate 'BA002' then
+      known := known || concerned;
+    end;
+  end loop;
 
-  chosen := array(
-    select job.id from baton.jobs as job
-    where job.id = any (ids)
-      and job.state in ('completed', 'discarded', 'cancelled', 'scheduled', 'retryable')
-      and (states is null or job.state = any (states))
-  );
-
-  with reopened as (
-    update baton.workflow_steps as step
-    set
-      outcome = null, skipped = false, cause = null, result = null, parked_at = null,
-      finished_at = null
-    where step.job_id = any (chosen)
-    returning step.workflow_id
-  )
-  select coalesce(array_agg(distinct reopened.workflow_id), '{}') into touched from reopened;
-
-  if cardinality(touched) > 0 then
-    perform from baton.workflows as workflow
-    where workflow.id = any (touched)
-    order by workflow.id
-    for no key update;
-    delete from baton.workflow_completions as completion
-    where completion.workflow_id = any (touched);
-    update baton.workflows as workflow
-    set state = 'executing', finished_at = null
-    where workflow.id = any (touched) and workflow.state <> 'executing';
-  end if;
+  perform baton.forget_steps(chosen || woken);
+  perform baton.restart_steps(woken);
 
   return query
   with found as materialized (

@@ -1,0 +1,35 @@
+-- Makes steps forget how they ended, what they returned and what they waited for, so that they can run
+-- again, and their workflows execute again. Signals that they heard are taken back: who waits for one
+-- waits anew. The caller holds the locks of their jobs; the workflows are locked here, ascending by id.
+create or replace function baton.forget_steps(ids bigint[]) returns void
+language plpgsql
+set enable_seqscan = off set enable_bitmapscan = off set enable_hashjoin = off set enable_mergejoin = off
+as $$
+declare
+  touched uuid[];
+begin
+  perform baton.uncount_steps(ids);
+  with waited as (
+    delete from baton.workflow_waits as wait
+    where wait.job_id = any (ids)
+    returning wait.workflow_id, wait.signal, wait.woken_at
+  )
+  delete from baton.workflow_signals as signal
+  using waited
+  where signal.workflow_id = waited.workflow_id
+    and signal.name = waited.signal
+    and signal.sent_at <= waited.woken_at;
+  with forgotten as (
+    update baton.workflow_steps as step
+    set
+      outcome = null, skipped = false, cause = null, result = null, parked_at = null,
+      finished_at = null
+    where step.job_id = any (ids)
+    returning step.workflow_id
+  )
+  select coalesce(array_agg(distinct forgotten.workflow_id), '{}') into touched from forgotten;
+  if cardinality(touched) > 0 then
+    perform baton.reopen_workflows(touched);
+  end if;
+end
+$$;

@@ -1,0 +1,54 @@
+-- What running the given steps again concerns: they themselves, and what follows from it.
+-- `onward` says which of their dependents run again too, and of those in turn:
+--   woken   those that were cancelled because of a dependency, since that is no longer bad;
+--   failed  these, and what reacted to an end that is taken back: steps that run after a failure or in
+--           any case, and skipped ones, which decide anew;
+--   all     everything after them, into sub-workflows and out of them.
+-- A step that was to be part of an ended sub-workflow takes the step along that this one is, which
+-- waits for its end again. `again` is false for dependents that wait and go on waiting: their locks keep
+-- a cascade out that has begun to see the ends that are taken back. Locks nothing.
+create or replace function baton.retried_steps(ids bigint[], onward text)
+returns table (job_id bigint, again boolean)
+language sql stable
+set enable_seqscan = off set enable_bitmapscan = off set enable_hashjoin = off set enable_mergejoin = off
+as $$
+  -- whole: with the sub-workflow that it is; not when it only waits for that one again
+  with recursive reached (id, whole, again) as (
+    select unnest(ids), true, true
+    union
+    select next.id, next.whole, next.again
+    from reached
+    join baton.workflow_steps as step on step.job_id = reached.id
+    cross join lateral (
+      select
+        child.job_id as id,
+        true as whole,
+        not (child.outcome is null and child.parked_at is null and job.state = 'suspended')
+          is true as again
+      from baton.workflow_edges as edge
+      join baton.workflow_steps as child on child.job_id = edge.child_id
+      left join baton.jobs as job on job.id = edge.child_id
+      where edge.parent_id = step.job_id
+        and (reached.whole or child.workflow_id is distinct from step.subworkflow_id)
+        and (
+          onward = 'all'
+          or child.outcome is null and child.parked_at is null and job.state = 'suspended'
+          or child.outcome = 'cancelled' and job.errors -> -1 ->> 'kind' = 'dependency'
+          or onward = 'failed' and (child.skipped or child.run_on <> 'completed')
+        )
+      union all
+      select part.job_id, true, true
+      from baton.workflow_steps as part
+      where onward = 'all'
+        and reached.whole
+        and step.subworkflow_id is not null
+        and part.workflow_id = step.subworkflow_id
+      union all
+      select holder.job_id, false, true
+      from baton.workflows as workflow
+      join baton.workflow_steps as holder on holder.job_id = workflow.parent_job_id
+      where reached.again and workflow.id = step.workflow_id and holder.outcome is not null
+    ) as next
+  )
+  select reached.id, bool_or(reached.again) from reached group by reached.id
+$$;

@@ -1,0 +1,45 @@
+-- What a retry of a workflow concerns, as it stands now: its failed steps, those of the given names and
+-- everything after them, or all. `verdict` says what becomes of each step: again (it forgets how it
+-- ended and runs anew), gone (it would, but its job was deleted), waits (it has not begun and only goes
+-- on waiting). What is shown to people before a retry is this, and so is what a retry does. Locks
+-- nothing.
+create or replace function baton.retry_plan(flow uuid, names text[] default null, everything boolean default false)
+returns table (job_id bigint, workflow_id uuid, step_name text, was text, verdict text)
+language plpgsql stable
+set enable_seqscan = off set enable_bitmapscan = off set enable_hashjoin = off set enable_mergejoin = off
+as $$
+#variable_conflict use_column
+declare
+  seeds bigint[];
+begin
+  if names is not null then
+    seeds := array(
+      select step.job_id from baton.workflow_steps as step
+      where step.workflow_id = flow and step.step_name = any (names)
+    );
+  else
+    seeds := array(
+      select step.job_id
+      from baton.workflow_family(flow) as family (id)
+      join baton.workflow_steps as step on step.workflow_id = family.id
+      where everything or step.outcome in ('discarded', 'cancelled')
+    );
+  end if;
+  return query
+  select
+    step.job_id,
+    step.workflow_id,
+    step.step_name,
+    coalesce(step.outcome, job.state)::text,
+    case
+      when job.id is null then 'gone'
+      when step.outcome is null and step.parked_at is null and job.state = 'suspended' then 'waits'
+      else 'again'
+    end
+  from baton.retried_steps(
+    seeds, case when everything or names is not null then 'all' else 'failed' end
+  ) as reached
+  join baton.workflow_steps as step on step.job_id = reached.job_id
+  left join baton.jobs as job on job.id = reached.job_id;
+end
+$$;

@@ -1,0 +1,53 @@
+-- Runs steps of a workflow again: the failed ones, those of the given names and everything after them,
+-- or all; sql/routines/retry_plan.sql says which those are, and the same rows are returned.
+--   select * from baton.retry_workflow('0f6c…', '{fetch}');
+-- Locks their jobs ascending by id in one statement, waiting for them, and then plans again in a new
+-- one, which sees what they became meanwhile. When that concerns more steps the locks are given back
+-- and all are taken in order. The locks of the dependents that wait keep a cascade out that has seen the
+-- ends that are taken back here; what it cancelled before is part of the new plan.
+create or replace function baton.retry_workflow(
+  flow uuid, names text[] default null, everything boolean default false
+)
+returns table (job_id bigint, workflow_id uuid, step_name text, was text, verdict text)
+language plpgsql
+set enable_seqscan = off set enable_bitmapscan = off set enable_mergejoin = off
+as $$
+#variable_conflict use_column
+declare
+  known bigint[] := array(select plan.job_id from baton.retry_plan(flow, names, everything) as plan);
+  planned record;
+begin
+  loop
+    begin
+      perform from baton.jobs as job
+      where job.id = any (known)
+      order by job.id
+      for no key update;
+      select
+        coalesce(array_agg(plan.job_id order by plan.job_id), '{}') as ids,
+        array_agg(plan.workflow_id order by plan.job_id) as flows,
+        array_agg(plan.step_name order by plan.job_id) as steps,
+        array_agg(plan.was order by plan.job_id) as states,
+        array_agg(plan.verdict order by plan.job_id) as verdicts
+      into planned
+      from baton.retry_plan(flow, names, everything) as plan;
+      if exists (select unnest(planned.ids) except select unnest(known)) then
+        raise exception 'more steps are concerned' using errcode = 'BA002';
+      end if;
+      exit;
+    exception when sqlstate 'BA002' then
+      known := planned.ids || known;
+    end;
+  end loop;
+  perform baton.restart_steps(array(
+    select plan.id from unnest(planned.ids, planned.verdicts) as plan (id, verdict)
+    where plan.verdict = 'again'
+  ));
+  return query
+  select plan.*
+  from unnest(planned.ids, planned.flows, planned.steps, planned.states, planned.verdicts)
+    as plan (job_id, workflow_id, step_name, was, verdict)
+  where plan.verdict <> 'waits'
+  order by plan.job_id;
+end
+$$;
