@@ -7,6 +7,7 @@ steps of a `Workflow`, and run ``baton worker`` processes that perform them.
 from collections.abc import Sequence
 from importlib.metadata import version as _version
 from typing import Any
+from uuid import UUID as _UUID
 
 from baton.ambient import ambient as _ambient
 from baton.arguments import resource
@@ -28,6 +29,8 @@ from baton.query import Query
 from baton.settings import Settings
 from baton.states import State
 from baton.status import Node, Progress, WorkflowStatus
+from baton.steering import RetriedStep, Retry
+from baton.steering import Steps as _Steps
 from baton.telemetry import Telemetry
 from baton.trees import WorkflowTree
 from baton.unique import Unique
@@ -64,6 +67,8 @@ __all__ = [
     "Registry",
     "Results",
     "Resumed",
+    "RetriedStep",
+    "Retry",
     "Settings",
     "Snooze",
     "State",
@@ -79,6 +84,7 @@ __all__ = [
     "WorkflowTree",
     "before_insert",
     "cancel_job",
+    "cancel_workflow",
     "carry",
     "condition",
     "cron",
@@ -91,6 +97,8 @@ __all__ = [
     "middleware",
     "resource",
     "retry_job",
+    "retry_workflow",
+    "skip_step",
     "update_job",
     "worker",
 ]
@@ -152,6 +160,39 @@ async def retry_job(job_id: int, *, conn: Any = None) -> bool:
 async def delete_job(job_id: int, *, conn: Any = None) -> bool:
     """Delete a job with the default client; `Client.delete_job` says more."""
     return await _ambient.client.delete_job(job_id, conn=conn)
+
+
+async def cancel_workflow(
+    workflow_id: _UUID | str, reason: str | None = None, *, conn: Any = None
+) -> int:
+    """Cancel a workflow with the default client; `Client.cancel_workflow` says more."""
+    return await _ambient.client.cancel_workflow(workflow_id, reason, conn=conn)
+
+
+async def retry_workflow(
+    workflow_id: _UUID | str,
+    steps: _Steps = None,
+    *,
+    dry_run: bool = False,
+    conn: Any = None,
+) -> Retry:
+    """Run steps of a workflow again with the default client; `Client.retry_workflow` says more."""
+    found: Retry = await _ambient.client.retry_workflow(
+        workflow_id, steps, dry_run=dry_run, conn=conn
+    )
+    return found
+
+
+async def skip_step(
+    workflow_id: _UUID | str,
+    step: str,
+    result: Any = None,
+    *,
+    reason: str | None = None,
+    conn: Any = None,
+) -> State:
+    """Let a step count as completed with the default client; `Client.skip_step` says more."""
+    return await _ambient.client.skip_step(workflow_id, step, result, reason=reason, conn=conn)
 
 
 async def update_job(job_id: int, change: _Change, *, conn: Any = None) -> Job:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from baton.jobs import Job, NewJob
+from baton.states import State
 
 
 class Inserter(Protocol):
@@ -24,6 +25,21 @@ class Inserter(Protocol):
     async def retry_job(self, job_id: int, *, conn: Any = None) -> bool: ...
     async def delete_job(self, job_id: int, *, conn: Any = None) -> bool: ...
     async def update_job(self, job_id: int, change: Any, *, conn: Any = None) -> Job: ...
+    async def cancel_workflow(
+        self, workflow_id: Any, reason: str | None = None, *, conn: Any = None
+    ) -> int: ...
+    async def retry_workflow(
+        self, workflow_id: Any, steps: Any = None, *, dry_run: bool = False, conn: Any = None
+    ) -> Any: ...
+    async def skip_step(
+        self,
+        workflow_id: Any,
+        step: str,
+        result: Any = None,
+        *,
+        reason: str | None = None,
+        conn: Any = None,
+    ) -> State: ...
     async def looking(self) -> Any: ...
 
 

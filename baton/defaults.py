@@ -9,11 +9,14 @@ import asyncio
 import atexit
 from collections.abc import AsyncGenerator, Sequence
 from typing import Any
+from uuid import UUID
 from weakref import WeakKeyDictionary
 
 from baton.changes import Change
 from baton.client import Client, SyncClient
 from baton.jobs import Job, NewJob
+from baton.states import State
+from baton.steering import Retry, Steps
 from baton.workflows import Workflow
 
 
@@ -50,6 +53,37 @@ class DefaultClient:
     async def update_job(self, job_id: int, change: Change, *, conn: Any = None) -> Job:
         """Do what `Client.update_job` does."""
         return await (await self._client()).update_job(job_id, change, conn=conn)
+
+    async def cancel_workflow(
+        self, workflow_id: UUID | str, reason: str | None = None, *, conn: Any = None
+    ) -> int:
+        """Do what `Client.cancel_workflow` does."""
+        return await (await self._client()).cancel_workflow(workflow_id, reason, conn=conn)
+
+    async def retry_workflow(
+        self,
+        workflow_id: UUID | str,
+        steps: Steps = None,
+        *,
+        dry_run: bool = False,
+        conn: Any = None,
+    ) -> Retry:
+        """Do what `Client.retry_workflow` does."""
+        client = await self._client()
+        return await client.retry_workflow(workflow_id, steps, dry_run=dry_run, conn=conn)
+
+    async def skip_step(
+        self,
+        workflow_id: UUID | str,
+        step: str,
+        result: Any = None,
+        *,
+        reason: str | None = None,
+        conn: Any = None,
+    ) -> State:
+        """Do what `Client.skip_step` does."""
+        client = await self._client()
+        return await client.skip_step(workflow_id, step, result, reason=reason, conn=conn)
 
     async def looking(self) -> Client:
         """Return the client of this event loop."""

@@ -236,6 +236,36 @@ class NotFound(BatonError):
         self.key = key
 
 
+class UnknownSteps(NotFound):
+    """Steps that a workflow does not have."""
+
+    def __init__(self, names: Collection[str], workflow: object, near: Collection[str]) -> None:
+        listed = ", ".join(map(repr, names))
+        hint = f"; did you mean {' or '.join(map(repr, near))}?" if near else ""
+        super().__init__(f"step {listed} in workflow", f"{workflow}{hint}")
+        self.names = tuple(names)
+        self.near = tuple(near)
+
+
+class NothingToRetry(BatonError):
+    """A retry that no step would run again for."""
+
+    def __init__(self, workflow: object, gone: Collection[str]) -> None:
+        why = f"the jobs of {', '.join(gone)} were deleted" if gone else "no step has failed"
+        super().__init__(
+            f"there is nothing to retry in workflow {workflow}: {why}; name steps, or say all"
+        )
+        self.workflow = workflow
+
+
+class StepCompleted(BatonError):
+    """A step is to be skipped, but it has completed."""
+
+    def __init__(self, step: str) -> None:
+        super().__init__(f"step {step!r} has completed; only one that has not can be skipped")
+        self.step = step
+
+
 class InvalidFilter(BatonError):
     """Criteria that don't say which jobs are meant."""
 

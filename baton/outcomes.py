@@ -173,7 +173,7 @@ def interpret(value: Any, *, stores: bool, limit: int) -> Outcome:
             return Success()
         case _:
             try:
-                return Success(_encode_result(value, limit))
+                return Success(encode_result(value, limit))
             except Exception as error:
                 return failure(error)
 
@@ -187,7 +187,13 @@ def concluded(job: Job, outcome: Outcome) -> Outcome:
     return Completed(outcome, job.claim.release)
 
 
-def _encode_result(value: Any, limit: int) -> str:
+def encode_result(value: Any, limit: int) -> str:
+    """Write down what a step returned, as JSON of at most so many bytes.
+
+    Raises:
+        InvalidResult: it is neither JSON nor a pydantic model, or can't be stored.
+        TooLarge: it is larger.
+    """
     try:
         text = documents.encode(value, default=documents.dump_model)
     except ValueError as error:

@@ -12,6 +12,7 @@ from baton.client.looking import Looking
 from baton.client.operations import Operations
 from baton.client.queues import Queues
 from baton.client.templates import Templates
+from baton.client.workflows import Steering
 from baton.errors import NotFound
 from baton.jobs import Job, NewJob
 from baton.settings import Settings, load
@@ -28,7 +29,7 @@ from baton.workers import Registry, current_registry
 from baton.workflows import Workflow
 
 
-class Client(Operations, Looking):
+class Client(Operations, Steering, Looking):
     """Inserts, looks and changes, asynchronously, over a pool of connections or over yours.
 
     Use it as ``async with Client(dsn) as client``. It opens its pool when it is first needed.

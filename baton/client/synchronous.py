@@ -9,6 +9,7 @@ from baton.client.crons import SyncCrons
 from baton.client.looking import SyncLooking
 from baton.client.operations import SyncOperations
 from baton.client.queues import SyncQueues
+from baton.client.workflows import SyncSteering
 from baton.jobs import Job, NewJob
 from baton.settings import Settings, load
 from baton.store import jobs as job_store
@@ -20,7 +21,7 @@ from baton.workers import Registry, current_registry
 from baton.workflows import Workflow
 
 
-class SyncClient(SyncOperations, SyncLooking):
+class SyncClient(SyncOperations, SyncSteering, SyncLooking):
     """Does what `Client` does, for programs without an event loop; safe to share between threads.
 
     Use it as ``with SyncClient(dsn) as client``. It takes the arguments of `Client`.

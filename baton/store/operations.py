@@ -7,7 +7,7 @@ caller's transaction is used.
 
 from collections.abc import Awaitable, Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from anyio import CancelScope
 from psycopg import AsyncConnection, Connection
@@ -27,7 +27,9 @@ BATCH = 1_000  # jobs that a statement changes
 WINDOW = 10_000  # jobs that a statement looks at
 
 Statement = tuple[str, Mapping[str, Any]]
-Plan = Generator[Statement, Sequence[door.Row], int]
+T = TypeVar("T")
+Planned = Generator[Statement, Sequence[door.Row], T]
+Plan = Planned[int]
 Runner = Callable[[str, Mapping[str, Any]], Awaitable[Sequence[door.Row]]]
 SyncRunner = Callable[[str, Mapping[str, Any]], Sequence[door.Row]]
 
@@ -135,25 +137,27 @@ def _walk(criteria: Criteria, states: Sequence[str]) -> dict[str, Any]:
     }
 
 
-async def carry_out(run: Runner, planned: Plan) -> int:
-    """Run the statements of a plan one after the other."""
+async def carry_out(run: Runner, planned: Planned[T]) -> T:
+    """Run the statements of a plan one after the other; return what it returns."""
     rows: Sequence[door.Row] | None = None
     while True:
         try:
             name, params = planned.send(rows) if rows is not None else next(planned)
         except StopIteration as end:
-            return int(end.value)
+            found: T = end.value
+            return found
         rows = await run(name, params)
 
 
-def carry_out_sync(run: SyncRunner, planned: Plan) -> int:
+def carry_out_sync(run: SyncRunner, planned: Planned[T]) -> T:
     """Do what `carry_out` does, without an event loop."""
     rows: Sequence[door.Row] | None = None
     while True:
         try:
             name, params = planned.send(rows) if rows is not None else next(planned)
         except StopIteration as end:
-            return int(end.value)
+            found: T = end.value
+            return found
         rows = run(name, params)
 
 

@@ -162,6 +162,33 @@ class InlineClient:
         del change, conn
         raise NotFound("job", job_id)
 
+    async def cancel_workflow(
+        self, workflow_id: Any, reason: str | None = None, *, conn: Any = None
+    ) -> int:
+        """Return 0: whatever was inserted has been performed, and is kept nowhere."""
+        del workflow_id, reason, conn
+        return 0
+
+    async def retry_workflow(
+        self, workflow_id: Any, steps: Any = None, *, dry_run: bool = False, conn: Any = None
+    ) -> Any:
+        """Raise `NotFound`, as for a workflow that is kept nowhere."""
+        del steps, dry_run, conn
+        raise NotFound("workflow", workflow_id)
+
+    async def skip_step(
+        self,
+        workflow_id: Any,
+        step: str,
+        result: Any = None,
+        *,
+        reason: str | None = None,
+        conn: Any = None,
+    ) -> State:
+        """Raise `NotFound`, as for a workflow that is kept nowhere."""
+        del step, result, reason, conn
+        raise NotFound("workflow", workflow_id)
+
     async def looking(self) -> Client:
         """Raise `NothingKept`: there is no database to look at."""
         raise NothingKept

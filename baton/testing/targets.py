@@ -11,6 +11,7 @@ from baton.client import Client, SyncClient
 from baton.errors import ConfigurationError, InvalidConnection
 from baton.jobs import Job, NewJob
 from baton.settings import Settings, load
+from baton.states import State
 from baton.store import door
 from baton.store.borrowed import borrow, borrow_sync
 from baton.store.pools import Database
@@ -184,6 +185,29 @@ class _Bound:
 
     async def update_job(self, job_id: int, change: Any, *, conn: Any = None) -> Job:
         return await self._client.update_job(job_id, change, conn=self._or(conn))
+
+    async def cancel_workflow(
+        self, workflow_id: Any, reason: str | None = None, *, conn: Any = None
+    ) -> int:
+        return await self._client.cancel_workflow(workflow_id, reason, conn=self._or(conn))
+
+    async def retry_workflow(
+        self, workflow_id: Any, steps: Any = None, *, dry_run: bool = False, conn: Any = None
+    ) -> Any:
+        conn = self._or(conn)
+        return await self._client.retry_workflow(workflow_id, steps, dry_run=dry_run, conn=conn)
+
+    async def skip_step(
+        self,
+        workflow_id: Any,
+        step: str,
+        result: Any = None,
+        *,
+        reason: str | None = None,
+        conn: Any = None,
+    ) -> State:
+        conn = self._or(conn)
+        return await self._client.skip_step(workflow_id, step, result, reason=reason, conn=conn)
 
     async def looking(self) -> Client:
         raise InvalidConnection(

@@ -217,6 +217,13 @@ class Workflow(StepBuilder):
         """
         return await ambient.client.insert_workflow(self, conn=conn)
 
+    @staticmethod
+    async def cancel(
+        workflow_id: UUID | str, reason: str | None = None, *, conn: Any = None
+    ) -> int:
+        """Cancel a workflow with the default client; `Client.cancel_workflow` says more."""
+        return await ambient.client.cancel_workflow(workflow_id, reason, conn=conn)
+
     def insert_sync(self, *, conn: Any = None) -> Sequence[Job]:
         """Do what `insert` does, without an event loop; ``conn`` as `SyncClient.insert` has it."""
         return ambient.sync_client.insert_workflow(self, conn=conn)
