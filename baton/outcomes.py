@@ -138,6 +138,7 @@ class Ack:
         release: which row of ``workflow_releases`` that transaction left.
         waits: whether to wait for who has the job locked; not when that may be its worker, in a
             transaction of its own.
+        duration: seconds that the attempt of a step took, for telemetry; it is not written.
     """
 
     id: int
@@ -152,6 +153,7 @@ class Ack:
     completed: bool = False
     release: int | None = None
     waits: bool = True
+    duration: float = field(default=0.0, compare=False)
 
 
 def interpret(value: Any, *, stores: bool, limit: int) -> Outcome:

@@ -8,6 +8,12 @@ event                          measurements                     metadata
 ``baton.job.exception``        ``duration``, ``queue_time``     ``job``, ``state``, ``kind``,
                                                                 ``message``, ``traceback``,
                                                                 ``error``
+``baton.step.executing``       ``queue_time``                   a step's, as below
+``baton.step.<state>``         ``duration``, ``queue_time``     a step's, as below
+``baton.workflow.finished``    ``duration``                     ``workflow_id``,
+                                                                ``workflow_label``, ``outcome``,
+                                                                ``failed_steps``, ``failed``
+``baton.workflow.failed``      ``duration``                     the same
 ``baton.queue.start``                                           ``acks``, ``capacities``
 ``baton.queue.stop``           ``duration``, ``count``          ``acks``, ``capacities``
 ``baton.queue.exception``      ``duration``                     ``acks``, ``capacities``, ``error``
@@ -23,6 +29,14 @@ event                          measurements                     metadata
 
 Times are in seconds. ``queue_time`` is how long the job could have run and did not. ``job`` is the
 `baton.Job`; ``error`` the exception, or ``None`` when there was none in this process.
+
+The states of ``baton.step.<state>`` are ``snoozed``, ``completed``, ``retryable``, ``discarded``
+and ``cancelled``, told once the database has accepted them. A step's metadata are ``job``,
+``job_id``, ``workflow_id``, ``workflow_label``, ``step_name``, ``state``, ``worker``, ``attempt``,
+``skipped`` and ``error``, which is a text here. ``job`` is ``None`` and the times are 0 when no
+attempt of this process stands for it: a cascade, a skipped step, what a sweep or a rescue found.
+``baton.workflow.finished`` tells every end of a workflow, ``baton.workflow.failed`` also those with
+the outcome ``failed``.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -38,6 +52,7 @@ from baton.errors import DuplicateHandler
 
 Handler = Callable[[str, Mapping[str, Any], Mapping[str, Any]], object]
 
+_FAILURES = frozenset({"exception", "failed", "retryable", "discarded"})
 DEFAULT_LOGGER = "baton-default-logger"
 
 log = structlog.get_logger("baton.telemetry")
@@ -106,15 +121,21 @@ class Telemetry:
     def attach_default_logger(cls, *, level: str = "info", events: str = "baton.*") -> None:
         """Log every event under its own name, with the ids of its job and not its arguments.
 
+        Failures are warnings at least: exceptions, steps that are ``retryable`` or ``discarded``,
+        and workflows that failed.
+
         Raises:
             DuplicateHandler: it is attached already.
         """
-        write = getattr(structlog.get_logger("baton.telemetry"), level)
+        logger = structlog.get_logger("baton.telemetry")
+        write = getattr(logger, level)
+        warn = write if level in {"error", "critical"} else logger.warning
 
         def handler(
             event: str, measurements: Mapping[str, Any], metadata: Mapping[str, Any]
         ) -> None:
-            write(event, **_facts(measurements, metadata))
+            failed = event.rpartition(".")[2] in _FAILURES
+            (warn if failed else write)(event, **_facts(measurements, metadata))
 
         cls.attach(DEFAULT_LOGGER, events, handler)
 
@@ -182,14 +203,22 @@ def _facts(measurements: Mapping[str, Any], metadata: Mapping[str, Any]) -> dict
     }
     for name, value in metadata.items():
         if name == "job":
-            facts |= {
-                "job": value.id,
-                "worker": value.worker,
-                "queue": value.queue,
-                "attempt": value.attempt,
-            }
+            facts |= (
+                {}
+                if value is None
+                else {
+                    "job": value.id,
+                    "worker": value.worker,
+                    "queue": value.queue,
+                    "attempt": value.attempt,
+                }
+            )
         elif name == "jobs":
             facts["jobs"] = len(value)
-        elif name not in {"traceback", "error"}:
+        elif name == "job_id":
+            facts["job"] = value
+        elif name == "workflow_id":
+            facts[name] = str(value)
+        elif name not in {"traceback", "error"} or (name == "error" and isinstance(value, str)):
             facts[name] = value
     return facts

@@ -42,6 +42,7 @@ from baton.outcomes import (
 from baton.services.performer import Performer
 from baton.services.processes import Processes
 from baton.services.threads import Threads
+from baton.services.transitions import queue_time, tell_start
 from baton.states import State
 from baton.telemetry import Telemetry
 from baton.workers import Registry
@@ -197,8 +198,11 @@ class Executor:
         outcome = concluded(job, outcome)
         if attempt.stopped is not None:
             outcome = _stopped(outcome)
+        duration = time.perf_counter() - started
         ack = None if attempt.stopped in _SILENT else settle(job, outcome)
-        _report(attempt, outcome, ack, time.perf_counter() - started)
+        if ack is not None and ack.step:
+            ack = replace(ack, duration=duration)
+        _report(attempt, outcome, ack, duration)
         if self._threads.is_abandoned((job.id, job.epoch)):
             # it may be completing the job in a transaction just now
             ack = None if ack is None else replace(ack, waits=False)
@@ -241,14 +245,8 @@ def _context(job: Job) -> dict[str, Any]:
 def _announce_start(job: Job) -> None:
     log.debug("job.started")
     if Telemetry.wants("baton.job.start"):
-        Telemetry.execute("baton.job.start", {"queue_time": _queue_time(job)}, {"job": job})
-
-
-def _queue_time(job: Job) -> float:
-    """How long the job could have run and did not; both times are the database's."""
-    if job.attempted_at is None:
-        return 0.0
-    return max(0.0, (job.attempted_at - job.scheduled_at).total_seconds())
+        Telemetry.execute("baton.job.start", {"queue_time": queue_time(job)}, {"job": job})
+    tell_start(job)
 
 
 def _report(attempt: _Attempt, outcome: Outcome, ack: Ack | None, duration: float) -> None:
@@ -263,7 +261,7 @@ def _report(attempt: _Attempt, outcome: Outcome, ack: Ack | None, duration: floa
                 "traceback": outcome.traceback,
                 "error": outcome.error,
             }
-        Telemetry.execute(event, {"duration": duration, "queue_time": _queue_time(job)}, metadata)
+        Telemetry.execute(event, {"duration": duration, "queue_time": queue_time(job)}, metadata)
     _log(attempt, outcome, round(duration * 1000, 1))
     match outcome:
         case Completed(Failure(kind, message)) if kind != "CompletionRolledBack":

@@ -19,6 +19,7 @@ from baton.jobs import Job
 from baton.outcomes import Ack, Failure, GiveBack, settle
 from baton.services.executor import Executor
 from baton.services.lease_keeper import LeaseKeeper
+from baton.services.transitions import tell_cycle
 from baton.states import State
 from baton.store.cycles import Cycle, CycleConnection
 from baton.telemetry import Telemetry
@@ -205,6 +206,7 @@ class Producer:
         if delays:
             self._on_scheduled(min(delays))
         self._report(pending, cycle)
+        tell_cycle(pending, cycle)
 
     async def _exchange_singly(self, pending: Sequence[tuple[Job, Ack]]) -> None:
         """Acknowledge one at a time, and fail the attempt whose words the database refuses."""

@@ -3,6 +3,7 @@
 import structlog
 
 from baton.services.duty import Duty
+from baton.services.transitions import tell_texts
 from baton.store.pools import Database
 
 log = structlog.get_logger("baton.rescuer")
@@ -22,11 +23,12 @@ def rescuer(database: Database, *, announce: bool = True) -> Duty:
     params = {"silence": SILENCE, "pause": INTERVAL * 0.8, "most": BATCH, "announce": announce}
 
     async def rescue() -> float | None:
-        [(leases, rescued, discarded, _)] = await database.run("jobs_rescue", params)
+        [(leases, rescued, discarded, notices)] = await database.run("jobs_rescue", params)
         if leases:
             log.warning("leases.expired", leases=leases)
         if rescued or discarded:
             log.warning("jobs.rescued", rescued=rescued, discarded=discarded)
+        tell_texts(notices)
         return 0.0 if len(rescued) + len(discarded) == BATCH else None
 
     return Duty("rescue", interval=INTERVAL, perform=rescue)

@@ -3,6 +3,7 @@
 import structlog
 
 from baton.services.duty import Duty
+from baton.services.transitions import tell_texts
 from baton.store.pools import Database
 
 log = structlog.get_logger("baton.sweeper")
@@ -23,9 +24,10 @@ def sweeper(database: Database, *, announce: bool = True) -> Duty:
     params = {"age": AGE, "pause": PAUSE, "most": BATCH, "announce": announce}
 
     async def sweep() -> float | None:
-        [(swept, released, _, unfinished)] = await database.run("releases_sweep", params)
+        [(swept, released, notices, unfinished)] = await database.run("releases_sweep", params)
         if swept:
             log.info("releases.swept", batches=swept, released=released)
+        tell_texts(notices)
         return 0.0 if unfinished else None
 
     return Duty("sweep", interval=INTERVAL, perform=sweep)

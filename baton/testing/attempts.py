@@ -14,6 +14,7 @@ from baton.jobs import Job
 from baton.outcomes import Ack, failure, settle
 from baton.services.executor import Executor
 from baton.services.lease_keeper import node_name
+from baton.services.transitions import tell_cycle
 from baton.settings import Settings
 from baton.store.cycles import CycleConnection
 from baton.store.leases import LeaseConnection
@@ -65,6 +66,7 @@ class Claims:
         except InvalidData as error:
             ack = settle(job, failure(error))
             cycle = await self._connection.cycle(self._lease, [ack], capacities)
+        tell_cycle([(job, ack)], cycle)
         return (ack if cycle.accepted else None), cycle.jobs
 
 

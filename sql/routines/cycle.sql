@@ -92,10 +92,10 @@ begin
       released := released || advance.released;
       flows := flows || advance.flows || advance.further_flows;
       events := events || advance.events || advance.further;
-      notices := notices || advance.further;
       if each is distinct from release then
         notices := notices || advance.events;
       end if;
+      notices := notices || advance.further;
       if advance.follow_up is not null then
         following := following || advance.follow_up;
       end if;
