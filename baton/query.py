@@ -8,6 +8,7 @@ from baton.client import Client
 from baton.filters import Place, WorkflowFilter
 from baton.jobs import Job
 from baton.status import Progress, WorkflowStatus
+from baton.trees import WorkflowTree
 
 
 class Query:
@@ -22,6 +23,11 @@ class Query:
     async def get_workflow(workflow_id: UUID | str) -> WorkflowStatus:
         """Return how a workflow and its steps stand; `Client.get_workflow` says more."""
         return await (await _client()).get_workflow(workflow_id)
+
+    @staticmethod
+    async def get_workflow_tree(workflow_id: UUID | str, *, results: bool = False) -> WorkflowTree:
+        """Return it with its sub-workflows; `Client.get_workflow_tree` says more."""
+        return await (await _client()).get_workflow_tree(workflow_id, results=results)
 
     @staticmethod
     async def get_workflow_jobs(

@@ -19,12 +19,10 @@ from baton.settings import Settings, load
 from baton.states import State
 from baton.store import jobs as job_store
 from baton.store import reading
-from baton.store import trees as tree_store
 from baton.store import workflows as workflow_store
 from baton.store.borrowed import borrow
 from baton.store.pools import Database
 from baton.telemetry import Telemetry
-from baton.trees import WorkflowTree
 from baton.workers import Registry, current_registry
 from baton.workflows import Workflow
 
@@ -164,24 +162,6 @@ class Client(Operations, Steering, Looking):
             before=before,
             limit=limit,
         )
-
-    async def get_workflow_tree(
-        self, workflow_id: UUID | str, *, results: bool = False
-    ) -> WorkflowTree:
-        """Return how a workflow and its sub-workflows stand, with all dependencies.
-
-        Args:
-            workflow_id: the id, or the beginning of one, of at least four characters.
-            results: whether to read what the steps returned, which may be large.
-
-        Raises:
-            NotFound: there is none of that id, or there are several that begin so.
-        """
-        found = await self.find_workflow(workflow_id)
-        tree = await tree_store.workflow_tree(self._database, found, results=results)
-        if tree is None:
-            raise NotFound("workflow", workflow_id)
-        return tree
 
     async def running_steps(self, workflow_id: UUID) -> dict[str, str]:
         """Return the names of the steps that run right now, each with its process: host and pid."""

@@ -9,6 +9,8 @@ from baton.status import Progress, WorkflowStatus
 from baton.store import looking
 from baton.store.asking import answer, answer_sync
 from baton.store.pools import Database, SyncDatabase
+from baton.store.trees import workflow_tree
+from baton.trees import WorkflowTree
 
 
 class Looking:
@@ -42,6 +44,20 @@ class Looking:
             NotFound: there is none of that id, or there are several that begin so.
         """
         return await answer(self._database, looking.workflow(workflow_id))
+
+    async def get_workflow_tree(
+        self, workflow_id: UUID | str, *, results: bool = False
+    ) -> WorkflowTree:
+        """Return how a workflow and its sub-workflows stand, with all dependencies.
+
+        Args:
+            workflow_id: the id, or the beginning of one, of at least four characters.
+            results: whether to read what the steps returned, which may be large.
+
+        Raises:
+            NotFound: there is none of that id, or there are several that begin so.
+        """
+        return await answer(self._database, workflow_tree(workflow_id, results=results))
 
     async def get_workflow_jobs(
         self, workflow_id: UUID | str, *, after: int = 0, limit: int | None = None
@@ -106,6 +122,10 @@ class SyncLooking:
     def get_workflow(self, workflow_id: UUID | str) -> WorkflowStatus:
         """Do what `Looking.get_workflow` does."""
         return answer_sync(self._database, looking.workflow(workflow_id))
+
+    def get_workflow_tree(self, workflow_id: UUID | str, *, results: bool = False) -> WorkflowTree:
+        """Do what `Looking.get_workflow_tree` does."""
+        return answer_sync(self._database, workflow_tree(workflow_id, results=results))
 
     def get_workflow_jobs(
         self, workflow_id: UUID | str, *, after: int = 0, limit: int | None = None

@@ -4,9 +4,11 @@ from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from uuid import UUID
 
+from baton.errors import NotFound
 from baton.status import Node, WorkflowStatus
+from baton.store.asking import Asking, Statement
 from baton.store.door import Row
-from baton.store.pools import Database, SyncDatabase
+from baton.store.looking import workflow_id
 from baton.store.rows import to_node, to_workflow
 from baton.trees import WorkflowTree
 
@@ -14,34 +16,27 @@ DEEPEST = 20
 """Levels of sub-workflows that are read; the step of one that is deeper stands alone."""
 
 
-async def workflow_tree(
-    database: Database, workflow_id: UUID, *, results: bool
-) -> WorkflowTree | None:
-    """Return a workflow with its sub-workflows, or ``None`` when there is none of that id.
+def workflow_tree(given: UUID | str, *, results: bool) -> Asking[WorkflowTree]:
+    """Return a workflow with its sub-workflows.
 
     Args:
-        database: where.
-        workflow_id: which one.
+        given: the id, or the beginning of one.
         results: whether to read what the steps returned, which may be large.
+
+    Raises:
+        NotFound: there is none.
     """
-    family = await database.run("workflow_family", {"id": workflow_id, "depth": DEEPEST})
+    found = yield from workflow_id(given)
+    family = yield Statement("workflow_family", {"id": found, "depth": DEEPEST})
     ids = [row[0] for row in family]
     # in this order: a workflow that is finished is not shown with steps from before its end, and a
     # step that is shown has all its edges
-    nodes = await database.run("workflow_nodes", {"ids": ids, "results": results})
-    edges = await database.run("workflow_edges", {"ids": ids})
-    return _tree(family, nodes, edges)
-
-
-def workflow_tree_sync(
-    database: SyncDatabase, workflow_id: UUID, *, results: bool
-) -> WorkflowTree | None:
-    """Do what `workflow_tree` does, without an event loop."""
-    family = database.run("workflow_family", {"id": workflow_id, "depth": DEEPEST})
-    ids = [row[0] for row in family]
-    nodes = database.run("workflow_nodes", {"ids": ids, "results": results})
-    edges = database.run("workflow_edges", {"ids": ids})
-    return _tree(family, nodes, edges)
+    nodes = yield Statement("workflow_nodes", {"ids": ids, "results": results})
+    edges = yield Statement("workflow_edges", {"ids": ids})
+    tree = _tree(family, nodes, edges)
+    if tree is None:
+        raise NotFound("workflow", given)
+    return tree
 
 
 def _tree(

@@ -4,7 +4,7 @@ from uuid import uuid4
 
 import pytest
 
-from baton import Client, Workflow
+from baton import Client, SyncClient, Workflow
 from baton.errors import NotFound
 from tests.support import done, job, process, rows
 
@@ -59,6 +59,8 @@ async def test_sub_workflows_are_read_inside_the_steps_that_they_are(database: s
     assert tree.edges == [("a", "b"), ("b", "c")]
     assert tree.subworkflows["b"].edges == [("x", "y")]
     assert tree.subworkflows["b"].subworkflows["y"].status.id == inner.workflow_id
+    with SyncClient(database) as sync_client:
+        assert sync_client.get_workflow_tree(outer.workflow_id) == tree
     paths = ["/".join(path) for path, _ in tree.walk()]
     assert paths == ["a", "b", "b/x", "b/y", "b/y/z", "c"]
     kinds = {node.step_name: (node.kind, node.subworkflow_id) for _, node in tree.walk()}
