@@ -49,7 +49,7 @@ COMMANDS: Mapping[str, Command | Group] = {
             "show": Command("baton.cli.workflow_look:show", "Show a workflow and all its steps."),
             "tree": Command("baton.cli.workflow_look:tree_", "Show it with like steps together."),
             "graph": Command("baton.cli.workflow_graph:graph", "Draw it: Mermaid, DOT or SVG."),
-            "watch": Command("baton.cli.workflow_look:watch", "Show it until it is finished."),
+            "watch": Command("baton.cli.watch:watch", "Show it until it is finished."),
         },
     ),
     "job": Group(
