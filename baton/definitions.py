@@ -14,6 +14,7 @@ from baton.errors import InvalidJob, InvalidWorker
 from baton.jobs import Job, NewJob, seconds
 from baton.unique import Unique
 
+DepCallback = Callable[[str, Job], Any]
 Backoff = Callable[[Job, BaseException], float | timedelta]
 ExecutorName = Literal["auto", "process"]
 
@@ -65,6 +66,8 @@ class Definition:
         backoff: returns the delay before the next attempt, given the job and the error; ``None``
             for the general formula.
         executor: ``process`` runs it in a child process.
+        on_dep_cancelled, on_dep_discarded: called with the reason and the job when a step was
+            cancelled because a dependency of it was.
     """
 
     name: str
@@ -74,6 +77,17 @@ class Definition:
     defaults: JobOptions
     backoff: Backoff | None = None
     executor: ExecutorName = "auto"
+    on_dep_cancelled: DepCallback | None = None
+    on_dep_discarded: DepCallback | None = None
+
+    def callback(self, kind: Literal["cancelled", "discarded"]) -> DepCallback | None:
+        """Return what wants to hear that a dependency ended so."""
+        return self.on_dep_cancelled if kind == "cancelled" else self.on_dep_discarded
+
+    @property
+    def has_callbacks(self) -> bool:
+        """Whether the worker wants to hear that a dependency ended badly."""
+        return self.on_dep_cancelled is not None or self.on_dep_discarded is not None
 
     def new(self, options: JobOptions, args: Sequence[Any], kwargs: Mapping[str, Any]) -> NewJob:
         """Make a job.
@@ -91,7 +105,7 @@ class Definition:
             except (TypeError, ValueError) as error:
                 raise InvalidJob(f"{option}: {error}") from None
         bound = self.arguments.bind(*args, **kwargs)
-        return NewJob(worker=self.name, args=bound, **chosen)
+        return NewJob(worker=self.name, args=bound, callbacks=self.has_callbacks, **chosen)
 
     @property
     def origin(self) -> tuple[str, int]:
@@ -123,6 +137,8 @@ def define(
     skip: int = 0,
     backoff: Backoff | None = None,
     executor: ExecutorName = "auto",
+    on_dep_cancelled: DepCallback | None = None,
+    on_dep_discarded: DepCallback | None = None,
 ) -> Definition:
     """Make the definition of a worker.
 
@@ -134,6 +150,7 @@ def define(
         skip: how many parameters of the function stand before the job.
         backoff: returns the delay before the next attempt.
         executor: where it runs.
+        on_dep_cancelled, on_dep_discarded: what hears that a dependency ended badly.
 
     Raises:
         InvalidWorker: it can't be one.
@@ -142,6 +159,8 @@ def define(
         raise InvalidWorker(f"{name}: executor must be auto or process, not {executor!r}")
     if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
         raise InvalidWorker(f"{name} is a generator; a worker returns one value")
+    for callback in (on_dep_cancelled, on_dep_discarded):
+        _check_callback(name, callback)
     try:
         definition = Definition(
             name=name,
@@ -151,6 +170,8 @@ def define(
             defaults=defaults,
             backoff=backoff,
             executor=executor,
+            on_dep_cancelled=on_dep_cancelled,
+            on_dep_discarded=on_dep_discarded,
         )
         # an option that is out of range is an error where the worker is defined
         NewJob(worker=name, **{k: v for k, v in defaults.items() if k not in DURATIONS})  # type: ignore[arg-type]
@@ -159,6 +180,18 @@ def define(
     except TypeError as error:
         raise InvalidWorker(f"{name}: unknown option: {error}") from None
     return definition
+
+
+def _check_callback(name: str, callback: DepCallback | None) -> None:
+    if callback is None:
+        return
+    try:
+        inspect.signature(callback).bind("", None)
+    except TypeError:
+        raise InvalidWorker(
+            f"{name}: on_dep_cancelled and on_dep_discarded must be functions of the reason and "
+            f"the job, not {callback!r}"
+        ) from None
 
 
 def name_of(defined: Callable[..., Any]) -> str:

@@ -12,6 +12,7 @@ from baton import child
 from baton.ambient import ambient
 from baton.client import Client, SyncClient
 from baton.lifespans import opened
+from baton.services.callbacks import Callbacks
 from baton.services.cron import cron
 from baton.services.duty import Duty
 from baton.services.executor import Executor, Stop
@@ -85,6 +86,7 @@ class Node:
             resources=self._resources,
         )
         self._producer.supply(self._executor)
+        self._callbacks: Callbacks | None = None
         self._stopping = Event()
         self._forced = Event()
 
@@ -146,6 +148,7 @@ class Node:
         control = QueueControl(
             database, node=self._name, own=self._settings.queues, serve=self._serve_queues
         )
+        callbacks = self._callbacks = Callbacks(database, self._registry, self._lease)
         sweeping = sweeper(database, announce=self._settings.events)
         duties: Sequence[Duty] = (
             staging,
@@ -161,6 +164,7 @@ class Node:
             "crons": lambda _: scheduling.wake(),
             "cancel": patrol.hear,
             "sweep": lambda _: sweeping.wake(),
+            "callbacks": lambda _: callbacks.duty.wake(),
         }
         notifier = Notifier(
             self._settings.direct_conninfo,
@@ -177,6 +181,7 @@ class Node:
                 await serving.start(self._executor.run)
                 for duty in duties:
                     await serving.start(duty.run)
+                await serving.start(callbacks.run)
                 await serving.start(patrol.run)
                 await serving.start(notifier.run)
                 await serving.start(self._producer.run)
@@ -209,6 +214,8 @@ class Node:
         with move_on_after(FLUSH_TIME):
             await self._executor.wait_idle()
             await self._producer.drained()
+            if self._callbacks is not None:
+                await self._callbacks.drain()
         return not unfinished
 
     async def _cut_short(self, grace: CancelScope) -> None:
@@ -222,3 +229,5 @@ class Node:
     def _lose_lease(self) -> None:
         self._executor.stop(Stop.ABANDON)
         self._producer.abandon()
+        if self._callbacks is not None:
+            self._callbacks.abandon()

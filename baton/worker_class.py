@@ -1,5 +1,6 @@
 """The class form of a worker."""
 
+import inspect
 from abc import abstractmethod
 from datetime import timedelta
 from typing import Any, ClassVar, Unpack
@@ -7,6 +8,7 @@ from typing import Any, ClassVar, Unpack
 from baton.ambient import ambient
 from baton.definitions import (
     Definition,
+    DepCallback,
     ExecutorName,
     JobOptions,
     WorkerOptions,
@@ -25,7 +27,9 @@ class Worker:
     Subclasses define ``perform(self, job, …)``, async or not; its parameters after ``job`` are the
     arguments. Options are class arguments: ``class Send(Worker, queue="mail", max_attempts=3)``.
     Each job gets a new object. A method ``backoff(self, job, error)`` returns the delay before the
-    next attempt.
+    next attempt. Methods ``on_dep_cancelled(self, reason, job)`` and ``on_dep_discarded(self,
+    reason, job)``, async or not, are called once, in some worker process, when a step of this
+    worker was cancelled because a dependency was cancelled, or was discarded or is gone.
     """
 
     _definition: ClassVar[Definition]
@@ -55,6 +59,8 @@ class Worker:
             skip=1,
             backoff=cls._backoff if hasattr(cls, "backoff") else None,
             executor=cls._executor,
+            on_dep_cancelled=cls._callback("on_dep_cancelled"),
+            on_dep_discarded=cls._callback("on_dep_discarded"),
         )
         current_registry().add_scheduled(cls._definition, schedule)
 
@@ -102,6 +108,20 @@ class Worker:
         made: Any = cls()
         delay: float | timedelta = made.backoff(job, error)
         return delay
+
+    @classmethod
+    def _callback(cls, name: str) -> DepCallback | None:
+        method = getattr(cls, name, None)
+        if method is None:
+            return None
+
+        def hear(reason: str, job: Job) -> Any:
+            return getattr(cls(), name)(reason, job)
+
+        async def hear_async(reason: str, job: Job) -> None:
+            await getattr(cls(), name)(reason, job)
+
+        return hear_async if inspect.iscoroutinefunction(method) else hear
 
     @classmethod
     def _defined(cls) -> Definition:

@@ -18,6 +18,7 @@ from baton.crontab import CatchUp
 from baton.definitions import (
     Backoff,
     Definition,
+    DepCallback,
     ExecutorName,
     JobOptions,
     Resolvable,
@@ -71,6 +72,10 @@ class Registry(Hooks, Conditions, Schedules):
         """Return the worker of that name, or ``None``."""
         return self._definitions.get(name)
 
+    def definitions(self) -> list[Definition]:
+        """Return the registered workers, sorted by name."""
+        return [self._definitions[name] for name in self.names()]
+
     def names(self) -> list[str]:
         """Return the registered names, sorted."""
         return sorted(self._definitions)
@@ -81,10 +86,20 @@ class Registry(Hooks, Conditions, Schedules):
         name: str | None = None,
         backoff: Backoff | None = None,
         executor: ExecutorName = "auto",
+        on_dep_cancelled: DepCallback | None = None,
+        on_dep_discarded: DepCallback | None = None,
         **defaults: Unpack[WorkerOptions],
     ) -> "Decorator":
         """Do what `baton.worker` does, in this registry."""
-        return _decorator(self, name, defaults, backoff=backoff, executor=executor)
+        return _decorator(
+            self,
+            name,
+            defaults,
+            backoff=backoff,
+            executor=executor,
+            on_dep_cancelled=on_dep_cancelled,
+            on_dep_discarded=on_dep_discarded,
+        )
 
     def cron(
         self,
@@ -231,6 +246,8 @@ def worker(
     name: str | None = None,
     backoff: Backoff | None = None,
     executor: ExecutorName = "auto",
+    on_dep_cancelled: DepCallback | None = None,
+    on_dep_discarded: DepCallback | None = None,
     **defaults: Unpack[WorkerOptions],
 ) -> Decorator:
     """Register a function as a worker; the result can be called as before and makes jobs.
@@ -245,6 +262,9 @@ def worker(
             the next one, in seconds or as a timedelta. One that raises counts as not given.
         executor: ``process`` runs it in a child process of its own, for work that needs the CPU or
             that may crash; it must then be importable from the module that ``--app`` names.
+        on_dep_cancelled, on_dep_discarded: called with the reason and the job when a step of this
+            worker was cancelled because a dependency was cancelled, or was discarded or is gone;
+            once, in a worker process, async or in a thread.
         defaults: options of its jobs, as `NewJob` has them: queue, priority, max_attempts, tags,
             meta, timeout, weight, unique and so on. With ``cron`` a job is inserted again and
             again; ``timezone``, ``catch_up`` and ``cron_args`` are the ``timezone``, ``catch_up``
@@ -255,7 +275,14 @@ def worker(
         DuplicateWorker: another worker has the name.
         InvalidCron: the cron entry can't be.
     """
-    return _decorator(_current.get(), name, defaults, backoff=backoff, executor=executor)
+    return _current.get().worker(
+        name=name,
+        backoff=backoff,
+        executor=executor,
+        on_dep_cancelled=on_dep_cancelled,
+        on_dep_discarded=on_dep_discarded,
+        **defaults,
+    )
 
 
 def cron(
