@@ -41,7 +41,7 @@ COMMANDS: Mapping[str, Command | Group] = {
     "migrate": Command("baton.cli.migrate:migrate", "Bring the schema to the newest version."),
     "worker": Command("baton.cli.worker:worker", "Perform jobs until SIGTERM or SIGINT."),
     "workflow": Group(
-        "Look at workflows.",
+        "Look at workflows, and steer them.",
         {
             "list": Command("baton.cli.workflow:list_", "List workflows, the newest first."),
             "run": Command("baton.cli.workflow_run:run", "Insert one that is written as JSON."),
@@ -50,6 +50,9 @@ COMMANDS: Mapping[str, Command | Group] = {
             "tree": Command("baton.cli.workflow_look:tree_", "Show it with like steps together."),
             "graph": Command("baton.cli.workflow_graph:graph", "Draw it: Mermaid, DOT or SVG."),
             "watch": Command("baton.cli.watch:watch", "Show it until it is finished."),
+            "cancel": Command("baton.cli.workflow_actions:cancel", "Cancel its open steps."),
+            "retry": Command("baton.cli.workflow_actions:retry", "Run steps again."),
+            "skip": Command("baton.cli.workflow_actions:skip", "Count a step as completed."),
         },
     ),
     "job": Group(
