@@ -5,6 +5,7 @@ from uuid import uuid4
 import pytest
 
 from baton import Client, SyncClient, Workflow
+from baton.cli.tree import lines as told
 from baton.errors import NotFound
 from tests.support import done, job, process, rows
 
@@ -134,3 +135,41 @@ async def test_a_workflow_that_is_not_there_is_said_not_to_be(database: str) -> 
     async with Client(database) as client:
         with pytest.raises(NotFound, match="there is no workflow"):
             await client.get_workflow_tree(uuid4())
+
+
+async def test_what_the_engine_parks_and_skips_is_told_in_tree_and_graph(database: str) -> None:
+    payment = Workflow("payment").add("charge", job())
+    flow = (
+        Workflow("order")
+        .add("take", job())
+        .wait_for("approved", deps=["take"], timeout=3600)
+        .sleep("rest", 3600, deps=["take"])
+        .add("pay", payment, deps=["take"])
+        .add("clean", job(), deps=["take"], run_on="failed")
+        .add("send", job(), deps=["approved", "rest", "pay"], run_on="done")
+    )
+    await insert(database, flow)
+    async with process(database) as worker, Client(database) as client:
+        [take] = await worker.fetch()
+        charge = [*await worker.complete(take, capacity=1), *await worker.fetch()]
+        assert [each.step_name for each in charge] == ["charge"]
+        tree = await client.get_workflow_tree(flow.workflow_id)
+    words = {node.step_name: node.word for _, node in tree.walk()}
+    assert words == {
+        "approved": "waiting",
+        "rest": "scheduled",
+        "pay": "executing",
+        "charge": "executing",
+        "take": "completed",
+        "clean": "skipped",
+        "send": "suspended",
+    }
+    lines = "\n".join(told(tree))
+    assert "waiting    approved  signal approved  until 20" in lines
+    assert "scheduled  rest  sleep  until 20" in lines
+    assert "executing  pay/charge" in lines
+    assert "suspended  send  runs in any case  after approved, rest, pay" in lines
+    mermaid = tree.graph().to_mermaid()
+    assert '{{"◇ approved<br/>waiting · signal approved' in mermaid
+    assert '(["◷ rest<br/>scheduled · sleep' in mermaid
+    assert 'subgraph n4["▶ pay<br/>executing · workflow' in mermaid
