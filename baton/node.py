@@ -24,6 +24,7 @@ from baton.services.producer import Producer
 from baton.services.pruner import pruner
 from baton.services.queue_control import QueueControl
 from baton.services.rescuer import rescuer
+from baton.services.slow_sweeper import slow_sweeper
 from baton.services.stager import Stager
 from baton.services.sweeper import sweeper
 from baton.settings import Settings
@@ -155,6 +156,7 @@ class Node:
             scheduling,
             rescuer(database, announce=self._settings.events),
             sweeping,
+            slow_sweeper(database, interval=self._settings.sweep_interval),
             control.duty,
             *self._optional_duties(database),
         )

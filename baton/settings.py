@@ -82,6 +82,7 @@ class Settings(BaseSettings):
         processes: how many worker processes run under one parent.
         prune: which finished jobs are deleted.
         prune_limit: how many jobs a run of the pruner looks at, and so deletes at most.
+        sweep_interval: seconds between two searches for steps that nobody is going to see to.
         lease_ttl: seconds of silence after which a process's jobs are given to others.
         statement_timeout: seconds that a statement may take.
         pool_size: connections of a client at most.
@@ -110,6 +111,7 @@ class Settings(BaseSettings):
     processes: Annotated[int, Field(ge=1, le=256)] = 1
     prune: Annotated[tuple[PruneRule, ...], NoDecode, BeforeValidator(read_rules)] = ()
     prune_limit: Annotated[int, Field(ge=1, le=1_000_000)] = 10_000
+    sweep_interval: Annotated[float, Field(ge=1, le=86_400)] = 60.0
     lease_ttl: Annotated[float, Field(ge=3, le=3_600)] = 15.0
     statement_timeout: Annotated[float, Field(ge=1, le=3_600)] = 30.0
     pool_size: Annotated[int, Field(ge=1, le=1_000)] = 10

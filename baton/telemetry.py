@@ -22,6 +22,10 @@ event                          measurements                     metadata
 ``baton.plugin.exception``     ``duration``                     ``plugin``, ``error``
 ``baton.plugin.pruned``        ``count``                        ``plugin``, ``completed``,
                                                                 ``discarded``, ``cancelled``
+``baton.plugin.rescued``       ``count``, ``discarded``         ``plugin``, ``ids``,
+                                                                ``discarded_ids``, ``leases``
+``baton.plugin.sweep``         ``swept``, ``released``,         ``plugin``, and from ``slow sweep``
+                               ``found``                        how many by what was wrong
 ``baton.insert.start``                                          ``jobs``
 ``baton.insert.stop``          ``duration``, ``count``          ``jobs``
 ``baton.insert.exception``     ``duration``                     ``jobs``, ``error``

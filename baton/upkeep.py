@@ -35,7 +35,7 @@ class Index:
 
     Attributes:
         expected: bytes that a new one would take, about; ``None`` when that is not known yet.
-        hot: it is one of the partial ones, through which every job passes.
+        hot: it is one of the partial ones of jobs, through which every job passes.
         valid: false for what an interrupted rebuild left.
         building: it is being built right now.
     """

@@ -94,6 +94,13 @@ def worker(
             help="Delete finished jobs by age: completed=7d,discarded=30d. Or JSON. [nothing]",
         ),
     ] = None,
+    sweep_interval: Annotated[
+        float | None,
+        typer.Option(
+            envvar="BATON_SWEEP_INTERVAL",
+            help="Seconds between two searches for steps that were lost. [60]",
+        ),
+    ] = None,
     lease_ttl: Annotated[
         float | None,
         typer.Option(
@@ -132,6 +139,7 @@ def worker(
         child_processes=child_processes,
         processes=processes,
         prune=prune,
+        sweep_interval=sweep_interval,
         lease_ttl=lease_ttl,
         log_level=log_level,
         log_format=log_format,

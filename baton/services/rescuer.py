@@ -5,6 +5,7 @@ import structlog
 from baton.services.duty import Duty
 from baton.services.transitions import tell_texts
 from baton.store.pools import Database
+from baton.telemetry import Telemetry
 
 log = structlog.get_logger("baton.rescuer")
 
@@ -28,6 +29,11 @@ def rescuer(database: Database, *, announce: bool = True) -> Duty:
             log.warning("leases.expired", leases=leases)
         if rescued or discarded:
             log.warning("jobs.rescued", rescued=rescued, discarded=discarded)
+            Telemetry.execute(
+                "baton.plugin.rescued",
+                {"count": len(rescued), "discarded": len(discarded)},
+                {"plugin": "rescue", "ids": rescued, "discarded_ids": discarded, "leases": leases},
+            )
         tell_texts(notices)
         return 0.0 if len(rescued) + len(discarded) == BATCH else None
 

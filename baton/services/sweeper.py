@@ -5,6 +5,7 @@ import structlog
 from baton.services.duty import Duty
 from baton.services.transitions import tell_texts
 from baton.store.pools import Database
+from baton.telemetry import Telemetry
 
 log = structlog.get_logger("baton.sweeper")
 
@@ -27,6 +28,11 @@ def sweeper(database: Database, *, announce: bool = True) -> Duty:
         [(swept, released, notices, unfinished)] = await database.run("releases_sweep", params)
         if swept:
             log.info("releases.swept", batches=swept, released=released)
+            Telemetry.execute(
+                "baton.plugin.sweep",
+                {"swept": swept, "released": released, "found": 0},
+                {"plugin": "sweep"},
+            )
         tell_texts(notices)
         return 0.0 if unfinished else None
 

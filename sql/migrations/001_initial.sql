@@ -158,6 +158,8 @@ create table baton.workflows (
 create index workflows_newest on baton.workflows (inserted_at desc, id desc);
 -- A row whose key is not null is executing: whatever ends a workflow clears the key.
 create unique index workflows_unique on baton.workflows (unique_key) where unique_key is not null;
+-- What the slow sweep walks through.
+create index workflows_executing on baton.workflows (inserted_at, id) where state = 'executing';
 -- What the timekeeper reads.
 create index workflows_deadlines on baton.workflows (deadline)
   where deadline is not null and state = 'executing';

@@ -11,7 +11,7 @@ select
     when index.reltuples >= 0 and stat.n_mod_since_analyze <= 10000 + 0.2 * stat.n_live_tup
       then 16384 + (ceil(index.reltuples * (width.bytes + 12) / (8152 * 0.9)) * 8192)::bigint
   end,
-  entry.indpred is not null,
+  entry.indpred is not null and owner.relname = 'jobs',
   entry.indisvalid,
   exists (
     select from pg_stat_progress_create_index as progress where progress.index_relid = index.oid
