@@ -3,7 +3,7 @@
 It says what a workflow must look like after whatever was done to it.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 OPEN = frozenset({"suspended", "available", "executing", "retryable", "scheduled"})
@@ -16,6 +16,7 @@ class Step:
 
     Attributes:
         state: a job's state, or ``skipped``, or ``parked``.
+        cascaded: whether it was cancelled because of a dependency.
     """
 
     name: str
@@ -24,7 +25,7 @@ class Step:
     ignore: frozenset[str] = frozenset()
     kind: str = "job"
     state: str = "suspended"
-    grafted_by: str | None = None
+    cascaded: bool = False
 
     @property
     def ended(self) -> bool:
@@ -48,10 +49,57 @@ class Model:
         self.steps[name].state = state
         self.settle()
 
-    def cancel(self, names: Iterator[str] | list[str]) -> None:
+    def cancel(self, names: Iterable[str]) -> None:
         for name in names:
             if not self.steps[name].ended:
                 self.steps[name].state = "cancelled"
+        self.settle()
+
+    def after(self, names: Iterable[str]) -> set[str]:
+        """These steps and everything after them."""
+        found = set(names)
+        while more := {step.name for step in self.steps.values() if found & set(step.deps)} - found:
+            found |= more
+        return found
+
+    def retry(self, names: Iterable[str]) -> None:
+        for name in names:
+            self.steps[name].state, self.steps[name].cascaded = "suspended", False
+        self.settle()
+
+    def retried_by_default(self) -> set[str]:
+        """What failed, and what reacted to that or was cancelled because of it."""
+        found = set(self.named(*BAD))
+        while (
+            more := {
+                step.name
+                for step in self.steps.values()
+                if found & set(step.deps)
+                and (
+                    step.cascaded
+                    or step.state == "skipped"
+                    or (step.run_on != "completed" and step.state != "suspended")
+                )
+            }
+            - found
+        ):
+            found |= more
+        return found
+
+    def skip(self, name: str) -> None:
+        woken = {name}
+        while (
+            more := {
+                step.name
+                for step in self.steps.values()
+                if step.cascaded and woken & set(step.deps)
+            }
+            - woken
+        ):
+            woken |= more
+        for each in woken - {name}:
+            self.steps[each].state, self.steps[each].cascaded = "suspended", False
+        self.steps[name].state, self.steps[name].cascaded = "completed", False
         self.settle()
 
     def named(self, *states: str) -> list[str]:
@@ -67,6 +115,7 @@ class Model:
         before = step.state
         if before == "suspended":
             step.state = self._verdict(step)
+            step.cascaded = step.state == "cancelled"
         return step.state != before
 
     def _verdict(self, step: Step) -> str:

@@ -20,6 +20,7 @@ from hypothesis.stateful import (
 )
 
 from baton import SyncClient
+from baton.errors import NothingToRetry, StepCompleted
 from baton.jobs import Job
 from baton.outcomes import Ack
 from baton.states import State
@@ -157,6 +158,51 @@ class Life(RuleBasedStateMachine):
         self.model.cancel([name])
         self.executing.pop(name, None)
 
+    @rule()
+    def cancel_workflow(self) -> None:
+        names = [step.name for step in self.model.steps.values() if not step.ended]
+        assert self.client.cancel_workflow(self.flow.workflow_id) == len(names)
+        self.model.cancel(names)
+        self.executing.clear()
+
+    @rule(data=st.data(), how=st.sampled_from(["failed", "named", "all"]))
+    def retry_workflow(self, data: st.DataObject, how: str) -> None:
+        self._sweep()
+        names = sorted(self.model.steps)
+        match how:
+            case "failed":
+                chosen, expected = None, self.model.retried_by_default()
+            case "all":
+                chosen, expected = "all", set(names)
+            case _:
+                chosen = sorted(data.draw(st.sets(st.sampled_from(names), min_size=1, max_size=2)))
+                expected = self.model.after(chosen)
+        expected -= set(self.model.named("suspended"))  # these go on waiting
+        try:
+            planned = self.client.retry_workflow(self.flow.workflow_id, chosen, dry_run=True)
+        except NothingToRetry:
+            assert not expected
+            return
+        assert set(planned.step_names) == expected
+        done = self.client.retry_workflow(self.flow.workflow_id, chosen)
+        assert done.step_names == planned.step_names
+        for name in expected:
+            self.executing.pop(name, None)
+            self._heard_nothing(name)
+        self.model.retry(expected)
+
+    @rule(data=st.data())
+    def skip(self, data: st.DataObject) -> None:
+        self._sweep()
+        name = data.draw(st.sampled_from(sorted(self.model.steps)))
+        if self.model.steps[name].state in {"completed", "skipped"}:
+            with pytest.raises(StepCompleted):
+                self.client.skip_step(self.flow.workflow_id, name)
+            return
+        self.client.skip_step(self.flow.workflow_id, name, {"skipped": True})
+        self.executing.pop(name, None)
+        self.model.skip(name)
+
     @precondition(lambda self: self.model.named("parked"))
     @rule(data=st.data())
     def signal(self, data: st.DataObject) -> None:
@@ -195,6 +241,11 @@ class Life(RuleBasedStateMachine):
     def _sweep(self) -> None:
         while any(self.conn.execute(SWEEP).fetchall()[0]):
             pass
+
+    def _heard_nothing(self, name: str) -> None:
+        query = "select count(*) from baton.workflow_signals where workflow_id = %s and name = %s"
+        found = self.conn.execute(query, [self.flow.workflow_id, name]).fetchone()
+        assert found == (0,)
 
     def _cycle(self, acks: list[Ack], count: int) -> list[Job]:
         capacities = {self.queue: count} if count else {}
@@ -236,7 +287,7 @@ def test_whatever_happens_a_workflow_is_as_the_model_says(database: str) -> None
     run_state_machine_as_test(  # type: ignore[no-untyped-call]
         There,
         settings=settings(
-            max_examples=100,
+            max_examples=50,
             stateful_step_count=25,
             deadline=None,
             suppress_health_check=list(HealthCheck),
