@@ -34,6 +34,7 @@ from baton.steering import Steps as _Steps
 from baton.telemetry import Telemetry
 from baton.trees import WorkflowTree
 from baton.unique import Unique
+from baton.why import Fact, Reason, Why
 from baton.worker_class import Worker
 from baton.workers import (
     Registry,
@@ -56,6 +57,7 @@ __all__ = [
     "Discard",
     "Error",
     "Events",
+    "Fact",
     "Job",
     "JobChanges",
     "JobFilter",
@@ -64,6 +66,7 @@ __all__ = [
     "Node",
     "Progress",
     "Query",
+    "Reason",
     "Registry",
     "Results",
     "Resumed",
@@ -76,6 +79,7 @@ __all__ = [
     "SyncClient",
     "Telemetry",
     "Unique",
+    "Why",
     "Worker",
     "Workflow",
     "WorkflowFinished",

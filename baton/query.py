@@ -9,6 +9,7 @@ from baton.filters import Place, WorkflowFilter
 from baton.jobs import Job
 from baton.status import Progress, WorkflowStatus
 from baton.trees import WorkflowTree
+from baton.why import Why
 
 
 class Query:
@@ -50,6 +51,11 @@ class Query:
     async def progress(workflow_id: UUID | str) -> Progress:
         """Return how far a workflow is; `Client.progress` says more."""
         return await (await _client()).progress(workflow_id)
+
+    @staticmethod
+    async def why(subject: UUID | str | int, step: str | None = None) -> Why:
+        """Say why a job, a workflow or a step is as it is; `Client.why` says more."""
+        return await (await _client()).why(subject, step)
 
 
 async def _client() -> Client:

@@ -53,6 +53,7 @@ COMMANDS: Mapping[str, Command | Group] = {
             "cancel": Command("baton.cli.workflow_actions:cancel", "Cancel its open steps."),
             "retry": Command("baton.cli.workflow_actions:retry", "Run steps again."),
             "skip": Command("baton.cli.workflow_actions:skip", "Count a step as completed."),
+            "why": Command("baton.cli.why:workflow", "Say why it, or a step of it, waits."),
         },
     ),
     "job": Group(
@@ -60,6 +61,7 @@ COMMANDS: Mapping[str, Command | Group] = {
         {
             "list": Command("baton.cli.job:list_", "List jobs, the newest first."),
             "show": Command("baton.cli.job:show", "Show a job."),
+            "why": Command("baton.cli.why:job", "Say why a job waits."),
             "insert": Command("baton.cli.job_write:insert", "Insert a job of a worker."),
             "edit": Command("baton.cli.job_write:edit", "Change a job."),
             "cancel": Command("baton.cli.job_actions:cancel", "Cancel jobs, also running ones."),

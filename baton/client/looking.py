@@ -7,10 +7,12 @@ from baton.filters import Place, WorkflowFilter, WorkflowPage, check_limit
 from baton.jobs import Job
 from baton.status import Progress, WorkflowStatus
 from baton.store import looking
+from baton.store import why as why_store
 from baton.store.asking import answer, answer_sync
 from baton.store.pools import Database, SyncDatabase
 from baton.store.trees import workflow_tree
 from baton.trees import WorkflowTree
+from baton.why import Why
 
 
 class Looking:
@@ -109,6 +111,20 @@ class Looking:
         """
         return await answer(self._database, looking.progress(workflow_id))
 
+    async def why(self, subject: UUID | str | int, step: str | None = None) -> Why:
+        """Say why a job, a workflow, or a step of one waits, runs, or ended as it did.
+
+        What is read is bounded, however large a workflow is.
+
+        Args:
+            subject: the id of a workflow, or a number: that of a job.
+            step: the name of a step of the workflow.
+
+        Raises:
+            NotFound: there is no such job, workflow or step.
+        """
+        return await answer(self._database, why_store.why(subject, step))
+
 
 class SyncLooking:
     """Does what `Looking` does, for programs without an event loop."""
@@ -149,3 +165,7 @@ class SyncLooking:
     def progress(self, workflow_id: UUID | str) -> Progress:
         """Do what `Looking.progress` does."""
         return answer_sync(self._database, looking.progress(workflow_id))
+
+    def why(self, subject: UUID | str | int, step: str | None = None) -> Why:
+        """Do what `Looking.why` does."""
+        return answer_sync(self._database, why_store.why(subject, step))

@@ -93,11 +93,16 @@ def progress(given: UUID | str) -> Asking[Progress]:
     Raises:
         NotFound: there is none.
     """
-    found = yield from workflow_id(given)
-    rows = yield Statement("workflow_progress", {"id": found})
-    if not rows:
+    found = yield from progress_of((yield from workflow_id(given)))
+    if found is None:
         raise NotFound("workflow", given)
-    return _progress(rows[0])
+    return found
+
+
+def progress_of(found: UUID) -> Asking[Progress | None]:
+    """Return how far the workflow of an id is, if there is one."""
+    rows = yield Statement("workflow_progress", {"id": found})
+    return _progress(rows[0]) if rows else None
 
 
 def workflows(page: WorkflowPage) -> Asking[list[WorkflowStatus]]:
