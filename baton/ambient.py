@@ -40,6 +40,15 @@ class Inserter(Protocol):
         reason: str | None = None,
         conn: Any = None,
     ) -> State: ...
+    async def signal_workflow(
+        self,
+        workflow_id: Any,
+        name: str,
+        payload: Any = None,
+        *,
+        sent_by: str | None = None,
+        conn: Any = None,
+    ) -> bool: ...
     async def looking(self) -> Any: ...
 
 
@@ -49,6 +58,15 @@ class SyncInserter(Protocol):
     def insert(self, job: NewJob, *, conn: Any = None) -> Job: ...
     def insert_all(self, jobs: Sequence[NewJob], *, conn: Any = None) -> list[Job]: ...
     def insert_workflow(self, workflow: Any, *, conn: Any = None) -> Sequence[Job]: ...
+    def signal_workflow(
+        self,
+        workflow_id: Any,
+        name: str,
+        payload: Any = None,
+        *,
+        sent_by: str | None = None,
+        conn: Any = None,
+    ) -> bool: ...
 
 
 class Ambient:

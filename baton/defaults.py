@@ -85,6 +85,19 @@ class DefaultClient:
         client = await self._client()
         return await client.skip_step(workflow_id, step, result, reason=reason, conn=conn)
 
+    async def signal_workflow(
+        self,
+        workflow_id: UUID | str,
+        name: str,
+        payload: Any = None,
+        *,
+        sent_by: str | None = None,
+        conn: Any = None,
+    ) -> bool:
+        """Do what `Client.signal_workflow` does."""
+        client = await self._client()
+        return await client.signal_workflow(workflow_id, name, payload, sent_by=sent_by, conn=conn)
+
     async def looking(self) -> Client:
         """Return the client of this event loop."""
         return await self._client()
@@ -130,6 +143,20 @@ class DefaultSyncClient:
     def insert_workflow(self, workflow: Workflow, *, conn: Any = None) -> Sequence[Job]:
         """Do what `SyncClient.insert_workflow` does."""
         return self._client().insert_workflow(workflow, conn=conn)
+
+    def signal_workflow(
+        self,
+        workflow_id: UUID | str,
+        name: str,
+        payload: Any = None,
+        *,
+        sent_by: str | None = None,
+        conn: Any = None,
+    ) -> bool:
+        """Do what `SyncClient.signal_workflow` does."""
+        return self._client().signal_workflow(
+            workflow_id, name, payload, sent_by=sent_by, conn=conn
+        )
 
     def _client(self) -> SyncClient:
         if self._made is None:

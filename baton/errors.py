@@ -204,6 +204,18 @@ class DuplicateWorkflow(BatonError):
         self.workflow_id = workflow_id
 
 
+class InvalidSignal(BatonError):
+    """Something that can't be said to a workflow."""
+
+
+class WorkflowEnded(BatonError):
+    """Something is to be said to a workflow that has ended."""
+
+    def __init__(self, workflow_id: object) -> None:
+        super().__init__(f"workflow {workflow_id} has ended: nobody waits for a signal")
+        self.workflow_id = workflow_id
+
+
 class NotADependency(BatonError):
     """A step asks for the result of a step that it does not depend on."""
 

@@ -45,6 +45,7 @@ COMMANDS: Mapping[str, Command | Group] = {
         {
             "list": Command("baton.cli.workflow:list_", "List workflows, the newest first."),
             "run": Command("baton.cli.workflow_run:run", "Insert one that is written as JSON."),
+            "signal": Command("baton.cli.workflow_signal:signal", "Say something to one."),
             "schema": Command("baton.cli.workflow_run:schema", "Print the schema of that JSON."),
             "show": Command("baton.cli.workflow_look:show", "Show a workflow and all its steps."),
             "tree": Command("baton.cli.workflow_look:tree_", "Show it with like steps together."),

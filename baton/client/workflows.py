@@ -1,4 +1,4 @@
-"""What clients do to whole workflows: cancel, retry, and skip a step."""
+"""What clients do to whole workflows: cancel, retry, skip a step, and signal."""
 
 from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from functools import partial
@@ -9,7 +9,7 @@ from baton.outcomes import encode_result
 from baton.settings import Settings
 from baton.states import State
 from baton.steering import Retry, RetryChoice, Steps
-from baton.store import door
+from baton.store import door, signals
 from baton.store import steering as store
 from baton.store.asking import Asking
 from baton.store.operations import carry_out, carry_out_sync
@@ -123,6 +123,41 @@ class Steering:
         planned = store.skip(workflow_id, step, document, reason, dry_run=dry_run)
         return await self._steer(planned, conn)
 
+    async def signal_workflow(
+        self,
+        workflow_id: UUID | str,
+        name: str,
+        payload: Any = None,
+        *,
+        sent_by: str | None = None,
+        conn: Any = None,
+    ) -> bool:
+        """Say something to a workflow: the steps that wait for this signal hear it, now or later.
+
+        Sub-workflows don't hear it; they have ids of their own.
+
+        Args:
+            workflow_id: which workflow.
+            name: the signal.
+            payload: what comes with it, JSON values or a pydantic model; the result of steps that
+                wait for it.
+            sent_by: who says it, for people who wonder.
+            conn: an open psycopg ``AsyncConnection``: it is said if its transaction commits.
+
+        Returns:
+            Whether it was said; a signal that was said before stays as it was.
+
+        Raises:
+            NotFound: there is no such workflow.
+            WorkflowEnded: it has ended.
+            InvalidSignal, TooLarge: the name or the payload can't be stored.
+            DatabaseError: the database refused or is away.
+        """
+        limit = self.settings.max_args_bytes
+        with signals.refusals(workflow_id):
+            planned = signals.signal(workflow_id, name, payload, sent_by, limit=limit)
+            return await self._steer(planned, conn)
+
     async def _steer(self, planned: Asking[T], conn: Any) -> T:
         if conn is None:
             return await carry_out(self._database.run, planned)
@@ -177,6 +212,21 @@ class SyncSteering:
         document = _document(result, self.settings)
         planned = store.skip(workflow_id, step, document, reason, dry_run=dry_run)
         return self._steer(planned, conn)
+
+    def signal_workflow(
+        self,
+        workflow_id: UUID | str,
+        name: str,
+        payload: Any = None,
+        *,
+        sent_by: str | None = None,
+        conn: Any = None,
+    ) -> bool:
+        """Do what `Steering.signal_workflow` does."""
+        limit = self.settings.max_args_bytes
+        with signals.refusals(workflow_id):
+            planned = signals.signal(workflow_id, name, payload, sent_by, limit=limit)
+            return self._steer(planned, conn)
 
     def _steer(self, planned: Asking[T], conn: Any) -> T:
         if conn is None:

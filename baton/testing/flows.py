@@ -11,7 +11,8 @@ from baton.states import State
 from baton.store.rows import document
 from baton.store.workflows import identity_of, job_of
 from baton.testing.gates import End, gate_of
-from baton.testing.making import cancelled, completed
+from baton.testing.making import cancelled, completed, timed_out
+from baton.testing.saying import Signals
 from baton.workflows import NewStep, Workflow
 
 Make = Callable[[NewJob, Mapping[str, Any]], Job]
@@ -22,12 +23,13 @@ Run = Callable[[Job], Awaitable[tuple[Job, Outcome | None]]]
 class Flow:
     """One workflow that is performed.
 
-    A signal never comes here: what waits for one stays suspended. A sleep is over at once.
+    Time passes at once: a sleep is over, and so is a wait for a signal that has a limit.
 
     Attributes:
         workflow: what is performed.
         make: makes the job of a step, given what Baton adds to its meta.
         run: performs a job.
+        signals: what was said to it.
         around: what the step that this workflow is may read, by name.
         jobs: the jobs of the steps, by name.
         ends: where the steps stand.
@@ -37,6 +39,7 @@ class Flow:
     workflow: Workflow
     make: Make
     run: Run
+    signals: Signals
     around: Mapping[str, Any] = field(default_factory=dict)
     jobs: dict[str, Job] = field(default_factory=dict)
     ends: dict[str, End] = field(default_factory=dict)
@@ -44,6 +47,10 @@ class Flow:
 
     async def perform(self) -> None:
         """Perform the steps; nothing is performed when the job of one can't be stored."""
+        with self.signals.of(self.workflow.workflow_id):
+            await self._perform()
+
+    async def _perform(self) -> None:
         steps = self.workflow.steps()
         flow = self.workflow
         self.jobs = {
@@ -68,15 +75,26 @@ class Flow:
             return await self._inner(step.workflow, job, step), False
         if step.kind == "sleep":
             return completed(job, datetime.now(UTC)), False
-        if step.kind != "job":
-            return replace(job, state=State.SUSPENDED), False
+        if step.kind == "signal":
+            return self._wait(step, job), False
         job, outcome = await self.run(replace(job, step=self._place(step)))
         if isinstance(outcome, Success) and outcome.result is not None:
             self.results[step.name] = document(outcome.result)
         return job, isinstance(outcome, Skipped)
 
+    def _wait(self, step: NewStep, job: Job) -> Job:
+        limited = step.wait_seconds is not None
+        waited = self.signals.heard(self.workflow.workflow_id, step.signal, limited=limited)
+        if waited is None:
+            return replace(job, state=State.SUSPENDED)
+        if waited.arrived:
+            self.results[step.name] = waited.payload
+            return completed(job, datetime.now(UTC))
+        cause = f"signal {step.signal} did not come within {step.wait_seconds:g} s"
+        return timed_out(job, State(step.on_timeout), cause, datetime.now(UTC))
+
     async def _inner(self, workflow: Workflow, job: Job, step: NewStep) -> Job:
-        inner = Flow(workflow, self.make, self.run, around=self._known(step))
+        inner = Flow(workflow, self.make, self.run, self.signals, around=self._known(step))
         await inner.perform()
         states = {end.state for end in inner.ends.values()}
         if not all(state.is_final for state in states):

@@ -20,6 +20,7 @@ from baton.states import State
 from baton.testing.flows import Flow
 from baton.testing.making import made, started
 from baton.testing.performing import Observed, Performed, perform, worker_threads
+from baton.testing.saying import Signals
 from baton.testing.threads import CallingThread
 from baton.workers import Registry, current_registry
 from baton.workflows import Workflow
@@ -36,23 +37,34 @@ def inline(
     resources: Mapping[str, Any] | None = None,
     with_scheduled: bool = True,
     raise_errors: bool = False,
+    signals: Mapping[str, Any] | None = None,
 ) -> Iterator[list[Performed]]:
     """Perform what is inserted inside the block at once, where it is inserted.
 
     It holds for ``.insert()``, ``baton.insert`` and everything else that uses the default client.
     The job comes back as it stands afterwards. A workflow runs through in topological order; what
-    depends on a step that is to be retried, or that waits for a signal, stays suspended.
+    depends on a step that is to be retried stays suspended. Time passes at once: a sleep is over,
+    and a wait for a signal that was not said ends as if it had not come in time. A wait without
+    limit, and what depends on it, stays suspended.
 
     Args:
         registry: where workers and hooks are; by default the default registry.
         resources: what workers ask for; without them the lifespans are opened for each job.
         with_scheduled: whether a job with a later time is performed too, now.
         raise_errors: whether an insert raises what made the job fail.
+        signals: what is said to every workflow, by name of the signal; what is said inside the
+            block with `Workflow.signal` is heard by the steps that come later.
 
     Yields:
         A list that grows with every attempt: the job, what it returned, what it raised.
     """
-    engine = _Engine(registry, resources, with_scheduled=with_scheduled, raise_errors=raise_errors)
+    engine = _Engine(
+        registry,
+        resources,
+        with_scheduled=with_scheduled,
+        raise_errors=raise_errors,
+        signals=Signals(signals or {}),
+    )
     with ambient.using(InlineClient(engine), InlineSyncClient(engine)):
         yield engine.performed
 
@@ -65,12 +77,14 @@ class _Engine:
         *,
         with_scheduled: bool,
         raise_errors: bool,
+        signals: Signals,
     ) -> None:
         self._registry = registry
         self._resources = resources
         self._with_scheduled = with_scheduled
         self._raise_errors = raise_errors
         self._ids = count(1)
+        self.signals = signals
         self.performed: list[Performed] = []
 
     @property
@@ -93,7 +107,7 @@ class _Engine:
         async def run(job: Job) -> tuple[Job, Outcome | None]:
             return await self._run(job, caller)
 
-        flow = Flow(workflow, make, run)
+        flow = Flow(workflow, make, run, self.signals)
         await flow.perform()
         return [flow.jobs[name] for name in workflow.step_names()]
 
@@ -189,6 +203,19 @@ class InlineClient:
         del step, result, reason, conn
         raise NotFound("workflow", workflow_id)
 
+    async def signal_workflow(
+        self,
+        workflow_id: Any,
+        name: str,
+        payload: Any = None,
+        *,
+        sent_by: str | None = None,
+        conn: Any = None,
+    ) -> bool:
+        """Say something to a workflow that is being performed: what comes later in it hears it."""
+        del sent_by, conn
+        return self._engine.signals.say(workflow_id, name, payload)
+
     async def looking(self) -> Client:
         """Raise `NothingKept`: there is no database to look at."""
         raise NothingKept
@@ -216,3 +243,16 @@ class InlineSyncClient:
         del conn
         caller = CallingThread()
         return caller.serve(self._engine.run_workflow(workflow, caller))
+
+    def signal_workflow(
+        self,
+        workflow_id: Any,
+        name: str,
+        payload: Any = None,
+        *,
+        sent_by: str | None = None,
+        conn: Any = None,
+    ) -> bool:
+        """Do what `InlineClient.signal_workflow` does."""
+        del sent_by, conn
+        return self._engine.signals.say(workflow_id, name, payload)

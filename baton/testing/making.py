@@ -110,6 +110,15 @@ def completed(job: Job, now: datetime) -> Job:
     return replace(job, state=State.COMPLETED, completed_at=now)
 
 
+def timed_out(job: Job, state: State, cause: str, now: datetime) -> Job:
+    """Return a step that waited for a signal which did not come in time."""
+    if state is State.COMPLETED:
+        return completed(job, now)
+    error = _error(job, now, {"kind": "wait", "message": cause})
+    changes: dict[str, Any] = {"state": state, _ENDED_AT[state]: now}
+    return replace(job, errors=[*job.errors, error], **changes)
+
+
 def _error(job: Job, now: datetime, facts: Mapping[str, Any]) -> dict[str, Any]:
     return {"attempt": job.attempt, "at": now.isoformat(), **facts}
 

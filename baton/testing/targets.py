@@ -209,6 +209,20 @@ class _Bound:
         conn = self._or(conn)
         return await self._client.skip_step(workflow_id, step, result, reason=reason, conn=conn)
 
+    async def signal_workflow(
+        self,
+        workflow_id: Any,
+        name: str,
+        payload: Any = None,
+        *,
+        sent_by: str | None = None,
+        conn: Any = None,
+    ) -> bool:
+        conn = self._or(conn)
+        return await self._client.signal_workflow(
+            workflow_id, name, payload, sent_by=sent_by, conn=conn
+        )
+
     async def looking(self) -> Client:
         raise InvalidConnection(
             "Query looks over connections of its own, which don't see what this one has not "
@@ -232,6 +246,18 @@ class _SyncBound:
 
     def insert_workflow(self, workflow: Workflow, *, conn: Any = None) -> Sequence[Job]:
         return self._client.insert_workflow(workflow, conn=self._or(conn))
+
+    def signal_workflow(
+        self,
+        workflow_id: Any,
+        name: str,
+        payload: Any = None,
+        *,
+        sent_by: str | None = None,
+        conn: Any = None,
+    ) -> bool:
+        conn = self._or(conn)
+        return self._client.signal_workflow(workflow_id, name, payload, sent_by=sent_by, conn=conn)
 
     def _or(self, conn: Any) -> Any:
         return self._conn if conn is None else conn

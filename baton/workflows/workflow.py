@@ -224,6 +224,34 @@ class Workflow(StepBuilder):
         """Cancel a workflow with the default client; `Client.cancel_workflow` says more."""
         return await ambient.client.cancel_workflow(workflow_id, reason, conn=conn)
 
+    @staticmethod
+    async def signal(
+        workflow_id: UUID | str,
+        name: str,
+        payload: Any = None,
+        *,
+        sent_by: str | None = None,
+        conn: Any = None,
+    ) -> bool:
+        """Say something with the default client; `Client.signal_workflow` says more."""
+        return await ambient.client.signal_workflow(
+            workflow_id, name, payload, sent_by=sent_by, conn=conn
+        )
+
+    @staticmethod
+    def signal_sync(
+        workflow_id: UUID | str,
+        name: str,
+        payload: Any = None,
+        *,
+        sent_by: str | None = None,
+        conn: Any = None,
+    ) -> bool:
+        """Do what `signal` does, without an event loop."""
+        return ambient.sync_client.signal_workflow(
+            workflow_id, name, payload, sent_by=sent_by, conn=conn
+        )
+
     def insert_sync(self, *, conn: Any = None) -> Sequence[Job]:
         """Do what `insert` does, without an event loop; ``conn`` as `SyncClient.insert` has it."""
         return ambient.sync_client.insert_workflow(self, conn=conn)

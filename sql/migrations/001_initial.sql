@@ -270,6 +270,8 @@ create table baton.workflow_releases (
   id bigint generated always as identity primary key,
   job_ids bigint[] not null,
   announced boolean not null default false,
+  workflow_id uuid,
+  signal text,
   inserted_at timestamptz not null default now()
 ) with (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 1000, autovacuum_vacuum_cost_delay = 0);
 
@@ -277,6 +279,8 @@ comment on table baton.workflow_releases is 'Batches of ended steps whose depend
 comment on column baton.workflow_releases.id is 'Grows with insertion.';
 comment on column baton.workflow_releases.job_ids is 'The jobs of the steps that ended or whose dependencies changed.';
 comment on column baton.workflow_releases.announced is 'Whether their ends were announced and counted; a later look at the rest does not do it again.';
+comment on column baton.workflow_releases.workflow_id is 'The workflow that got a signal; null when none did.';
+comment on column baton.workflow_releases.signal is 'That signal: the steps that wait for it are looked at too.';
 comment on column baton.workflow_releases.inserted_at is 'When they did; the sweep leaves young rows to the process that wrote them.';
 
 create table baton.workflow_completions (

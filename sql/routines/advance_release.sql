@@ -19,12 +19,21 @@ begin
   events := '{}';
   further_flows := '{}';
   further := '{}';
-  select kept.job_ids, kept.announced into owed
+  select kept.job_ids, kept.announced, kept.workflow_id, kept.signal into owed
   from baton.workflow_releases as kept
   where kept.id = release
   for update skip locked;
   if not found then
     return;
+  end if;
+  if owed.signal is not null then
+    -- not before: a step may have begun to wait while the signal was not committed yet
+    owed.job_ids := owed.job_ids || array(
+      select wait.job_id from baton.workflow_waits as wait
+      where wait.workflow_id = owed.workflow_id
+        and wait.signal = owed.signal
+        and wait.woken_at is null
+    );
   end if;
   advance := baton.advance_workflows(owed.job_ids, not owed.announced, tell, aged);
   released := advance.released;

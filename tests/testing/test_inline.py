@@ -368,3 +368,37 @@ async def test_sub_workflows_run_in_place_and_signals_are_waited_for(
         "after": "suspended",
     }
     assert performed[-1].value == {"inner": {"b": 2}, "night": None}
+
+
+async def test_what_is_said_in_an_inline_block_is_heard_and_time_is_over_at_once(
+    insert: Insert, registry: Registry
+) -> None:
+    said: list[bool] = []
+
+    @registry.worker()
+    async def say(job: Job) -> None:
+        said.append(await Workflow.signal(str(job.workflow_id), "told", {"by": "ann"}))
+        said.append(Workflow.signal_sync(job.workflow_id or "", "told", {"by": "bob"}))
+
+    @registry.worker()
+    def read(job: Job) -> Any:
+        return job.results()
+
+    flow = (
+        Workflow("w")
+        .add("say", say.new())
+        .wait_for("told", deps=["say"])
+        .wait_for("approved")
+        .wait_for("late", timeout=5, on_timeout="cancelled")
+        .wait_for("whatever", timeout=5, on_timeout="completed")
+        .add("read", read.new(), deps=["told", "approved", "whatever"])
+        .add("never", read.new(), deps=["late"])
+    )
+    with baton.testing.inline(signals={"approved": 7}) as performed:
+        jobs = {job.step_name: job for job in await insert(flow)}
+        with pytest.raises(NotFound, match="is being performed"):
+            await Workflow.signal(flow.workflow_id, "told")
+    assert said == [True, False]
+    assert performed[-1].value == {"told": {"by": "ann"}, "approved": 7, "whatever": None}
+    assert jobs["late"].errors[-1]["message"] == "signal late did not come within 5 s"
+    assert (jobs["late"].state, jobs["never"].state) == ("cancelled", "cancelled")
