@@ -39,11 +39,14 @@ class Retry:
         workflow_id: the workflow.
         steps: what runs again once its dependencies are done. A step that runs only after a
             failure, or has a condition, decides anew whether it does.
+        removed: what steps grafted that completed and run again: it is taken out of the workflow,
+            and they graft anew.
         gone: what would run again, but its job was deleted; it stays as it is.
     """
 
     workflow_id: UUID
     steps: Sequence[RetriedStep]
+    removed: Sequence[RetriedStep] = ()
     gone: Sequence[RetriedStep] = ()
 
     @property

@@ -159,6 +159,7 @@ def _run(settings: Settings, act: Callable[[Client, bool], Awaitable[T]], dry_ru
 
 def _list(verb: str, retry: Retry) -> None:
     listed = [(step, verb) for step in retry.steps]
+    listed += [(step, "is taken out") for step in retry.removed]
     listed += [(step, "can't run again, its job was deleted") for step in retry.gone]
     for step, what in listed:
         elsewhere = "" if step.workflow_id == retry.workflow_id else f" of {step.workflow_id}"
@@ -166,7 +167,11 @@ def _list(verb: str, retry: Retry) -> None:
 
 
 def _as_json(retry: Retry) -> dict[str, Any]:
-    return {"steps": _listed(retry.steps), "gone": _listed(retry.gone)}
+    return {
+        "steps": _listed(retry.steps),
+        "removed": _listed(retry.removed),
+        "gone": _listed(retry.gone),
+    }
 
 
 def _listed(steps: Sequence[RetriedStep]) -> list[dict[str, Any]]:

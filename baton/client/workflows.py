@@ -67,7 +67,8 @@ class Steering:
         """Run steps of a workflow again, from their first attempt.
 
         The others keep their state and their results. A step that runs again forgets its own, and
-        the signal that it heard; one that runs already is stopped. The workflow executes again,
+        the signal that it heard; one that runs already is stopped; what one that completed grafted
+        is taken out of the workflow, since it grafts anew. The workflow executes again,
         and so does the one that it is part of, if that has ended.
 
         Args:

@@ -71,14 +71,19 @@ def retry(given: UUID | str, choice: RetryChoice, *, dry_run: bool) -> Asking[Re
         "everything": choice.everything,
     }
     rows = yield Statement("workflow_retry_plan" if dry_run else "workflow_retry", params)
-    steps: dict[str, list[RetriedStep]] = {"again": [], "gone": []}
+    steps: dict[str, list[RetriedStep]] = {"again": [], "removed": [], "gone": []}
     for verdict, workflow_id, name, job_id, was in rows:
         steps[verdict].append(
             RetriedStep(workflow_id=workflow_id, step_name=name, job_id=job_id, was=State(was))
         )
     if not steps["again"]:
         raise NothingToRetry(found, [step.step_name for step in steps["gone"]])
-    return Retry(workflow_id=found, steps=steps["again"], gone=steps["gone"])
+    return Retry(
+        workflow_id=found,
+        steps=steps["again"],
+        removed=steps["removed"],
+        gone=steps["gone"],
+    )
 
 
 def skip(

@@ -1,6 +1,7 @@
 -- What a retry of a workflow concerns, as it stands now: its failed steps, those of the given names and
 -- everything after them, or all. `verdict` says what becomes of each step: again (it forgets how it
--- ended and runs anew), gone (it would, but its job was deleted), waits (it has not begun and only goes
+-- ended and runs anew), removed (it was grafted by one of these and is taken out of the workflow), gone
+-- (it would run, but its job was deleted), waits (it has not begun and only goes
 -- on waiting). What is shown to people before a retry is this, and so is what a retry does. Locks
 -- nothing.
 create or replace function baton.retry_plan(flow uuid, names text[] default null, everything boolean default false)
@@ -32,6 +33,7 @@ begin
     step.step_name,
     coalesce(step.outcome, job.state)::text,
     case
+      when reached.removed then 'removed'
       when job.id is null then 'gone'
       when step.outcome is null and step.parked_at is null and job.state = 'suspended' then 'waits'
       else 'again'

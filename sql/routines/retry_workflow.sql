@@ -16,6 +16,8 @@ as $$
 declare
   known bigint[] := array(select plan.job_id from baton.retry_plan(flow, names, everything) as plan);
   planned record;
+  again bigint[];
+  removed bigint[];
 begin
   loop
     begin
@@ -39,10 +41,17 @@ begin
       known := planned.ids || known;
     end;
   end loop;
-  perform baton.restart_steps(array(
+  again := array(
     select plan.id from unnest(planned.ids, planned.verdicts) as plan (id, verdict)
     where plan.verdict = 'again'
-  ));
+  );
+  removed := array(
+    select plan.id from unnest(planned.ids, planned.verdicts) as plan (id, verdict)
+    where plan.verdict = 'removed'
+  );
+  perform baton.forget_steps(again || removed);  -- of all workflows in one order
+  perform baton.remove_steps(removed);
+  perform baton.restart_steps(again);
   return query
   select plan.*
   from unnest(planned.ids, planned.flows, planned.steps, planned.states, planned.verdicts)

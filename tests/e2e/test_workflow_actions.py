@@ -49,7 +49,7 @@ def test_a_workflow_is_cancelled_and_retried(database: str) -> None:
     assert planned.count("\n") == 4
     one = json.loads(said("workflow", "retry", flow, "--step", "report", "--json", dsn=database))
     assert [step["step_name"] for step in one["steps"]] == ["report"]
-    assert (one["action"], one["dry_run"], one["gone"]) == ("retry", False, [])
+    assert (one["action"], one["dry_run"], one["removed"], one["gone"]) == ("retry", False, [], [])
     assert said("workflow", "retry", flow, "--all", dsn=database).count("runs again") == 3
 
 
