@@ -18,12 +18,29 @@ begin
       select step.job_id from baton.workflow_steps as step
       where step.workflow_id = flow and step.step_name = any (names)
     );
-  else
+  elsif everything then
     seeds := array(
       select step.job_id
       from baton.workflow_family(flow) as family (id)
       join baton.workflow_steps as step on step.workflow_id = family.id
-      where everything or step.outcome in ('discarded', 'cancelled')
+    );
+  else
+    -- not into sub-workflows that were skipped: what was cancelled in those has not failed
+    seeds := array(
+      with recursive family (id) as (
+        select flow
+        union
+        select step.subworkflow_id
+        from family
+        join baton.workflow_steps as step
+          on step.workflow_id = family.id
+          and step.subworkflow_id is not null
+          and step.outcome is distinct from 'completed'
+      )
+      select step.job_id
+      from family
+      join baton.workflow_steps as step on step.workflow_id = family.id
+      where step.outcome in ('discarded', 'cancelled')
     );
   end if;
   return query

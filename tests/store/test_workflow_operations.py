@@ -387,6 +387,32 @@ async def test_skipping_a_step_that_is_a_workflow_stops_what_runs_in_it(database
     assert await rows(database, query) == [("inner", "failed"), ("outer", "completed")]
 
 
+async def test_what_was_cancelled_in_a_skipped_sub_workflow_has_not_failed(database: str) -> None:
+    async with Client(database) as client, process(database) as worker:
+        flow = nested()
+        await client.insert_workflow(flow)
+        await worker.complete(*await worker.fetch())
+        await client.skip_step(flow.workflow_id, "inner")
+        await run(database, worker)
+        with pytest.raises(NothingToRetry):
+            await client.retry_workflow(flow.workflow_id)
+        retried = await client.retry_workflow(flow.workflow_id, "inner")
+        assert await run(database, worker) == ["one", "two", "last"]
+    assert len(retried.steps) == 4
+
+
+async def test_a_retry_drops_the_deadline_that_has_passed(database: str) -> None:
+    async with Client(database) as client:
+        flow = Workflow("w", deadline_in=3600).add("a", job())
+        await client.insert_workflow(flow)
+        pass_by = "update baton.workflows set deadline = now() - interval '1 s' returning 1"
+        await rows(database, pass_by)
+        await client.cancel_workflow(flow.workflow_id)
+        await sweep(database)
+        await client.retry_workflow(flow.workflow_id)
+        assert await value(database, "select deadline from baton.workflows") is None
+
+
 async def test_skipping_a_step_of_a_failed_sub_workflow_goes_out_of_it(database: str) -> None:
     async with Client(database) as client, process(database) as worker:
         await failed_nested(database, client, worker)
