@@ -21,7 +21,7 @@ from baton.services.notifier import Notifier
 from baton.services.patrol import Patrol
 from baton.services.processes import Processes
 from baton.services.producer import Producer
-from baton.services.pruner import pruner
+from baton.services.pruner import pruner, workflow_pruner
 from baton.services.queue_control import QueueControl
 from baton.services.rescuer import rescuer
 from baton.services.slow_sweeper import slow_sweeper
@@ -200,6 +200,14 @@ class Node:
         settings = self._settings
         if settings.prune:
             yield pruner(database, settings.prune, limit=settings.prune_limit)
+        if settings.prune_workflows is not None or settings.debug_log_max_age is not None:
+            yield workflow_pruner(
+                database,
+                age=settings.prune_workflows,
+                log_age=settings.debug_log_max_age,
+                limit=settings.prune_limit,
+                interval=settings.sweep_interval,
+            )
 
     async def _finish(self) -> bool:
         grace = 0.0 if self._forced.is_set() else self._settings.grace

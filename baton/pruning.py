@@ -18,6 +18,8 @@ ALL = "all"
 
 _AGE = re.compile(r"([0-9]{1,12}(?:\.[0-9]{1,9})?) *(s|m|h|d|w)?")
 _UNITS = {None: 1, "s": 1, "m": 60, "h": 3_600, "d": 86_400, "w": 604_800}
+_OFF = ("", "false", "no", "off")
+_ON = ("true", "yes", "on")
 _FIELDS = ("states", "queue", "worker", "older_than", "keep")
 
 
@@ -58,6 +60,43 @@ def read_rules(given: Any) -> tuple[PruneRule, ...]:
     return tuple(rule for each in given for rule in _read_one(each))
 
 
+def read_age(given: Any, name: str = "older_than") -> float:
+    """Read seconds: a number, a text with a unit like ``7d``, or a timedelta.
+
+    Raises:
+        ValueError: they can't be read.
+    """
+    found = _AGE.fullmatch(given.strip()) if isinstance(given, str) else None
+    if found is not None:
+        seconds = float(found[1]) * _UNITS[found[2]]
+    elif isinstance(given, timedelta):
+        seconds = given.total_seconds()
+    elif isinstance(given, int | float) and not isinstance(given, bool):
+        seconds = float(given)
+    else:
+        raise ValueError(f"{name} is like 90, 15m, 12h, 7d or 4w, not {given!r}")
+    if not math.isfinite(seconds) or not 0 < seconds <= LONGEST:
+        raise ValueError(f"{name} is more than 0 and at most 100 years, not {given!r}")
+    return seconds
+
+
+def read_retention(given: Any) -> float | None:
+    """Read for how long workflows are kept after their jobs: a switch or an age.
+
+    Returns:
+        Seconds since they finished; ``None`` keeps them for ever.
+
+    Raises:
+        ValueError: it can't be read.
+    """
+    word = given.strip().lower() if isinstance(given, str) else given
+    if word is None or word is False or word in _OFF:
+        return None
+    if word is True or word in _ON:
+        return 0.0
+    return read_age(given, "the age of workflows")
+
+
 def _read_one(given: Any) -> tuple[PruneRule, ...]:
     if isinstance(given, PruneRule):
         return (given,)
@@ -79,7 +118,7 @@ def _read_one(given: Any) -> tuple[PruneRule, ...]:
             states=_states(given.get("states")),
             queue=_name("queue", given.get("queue")),
             worker=_name("worker", given.get("worker")),
-            older_than=None if older_than is None else _age(older_than),
+            older_than=None if older_than is None else read_age(older_than),
             keep=None if keep is None or keep == ALL else _keep(keep),
         ),
     )
@@ -100,7 +139,7 @@ def _read_word(word: str) -> PruneRule:
     state, separator, age = (part.strip() for part in word.rpartition("="))
     if not separator:
         raise ValueError(f"{word!r} is not a state and an age, like completed=7d")
-    return PruneRule(states=FINAL if state == ALL else _states([state]), older_than=_age(age))
+    return PruneRule(states=FINAL if state == ALL else _states([state]), older_than=read_age(age))
 
 
 def _states(given: Any) -> tuple[State, ...]:
@@ -117,22 +156,6 @@ def _states(given: Any) -> tuple[State, ...]:
 
 def _name(what: str, given: Any) -> str | None:
     return None if given is None else check_text(given, what)
-
-
-def _age(given: Any) -> float:
-    """Read seconds, a number with a unit, or a timedelta."""
-    found = _AGE.fullmatch(given.strip()) if isinstance(given, str) else None
-    if found is not None:
-        seconds = float(found[1]) * _UNITS[found[2]]
-    elif isinstance(given, timedelta):
-        seconds = given.total_seconds()
-    elif isinstance(given, int | float) and not isinstance(given, bool):
-        seconds = float(given)
-    else:
-        raise ValueError(f"older_than is like 90, 15m, 12h, 7d or 4w, not {given!r}")
-    if not math.isfinite(seconds) or not 0 < seconds <= LONGEST:
-        raise ValueError(f"older_than is more than 0 and at most 100 years, not {given!r}")
-    return seconds
 
 
 def _keep(given: Any) -> int:

@@ -22,7 +22,7 @@ from pydantic_settings import (
 
 from baton.documents import check_text
 from baton.errors import ConfigurationError
-from baton.pruning import PruneRule, read_rules
+from baton.pruning import PruneRule, read_age, read_retention, read_rules
 from baton.queues import SLOTS_LIMIT
 
 _NUMBER = re.compile(r"-?[0-9]{1,9}")
@@ -62,6 +62,10 @@ def _node(given: Any) -> Any:
     return given if given is None else check_text(given, "the name of a process")
 
 
+def _log_age(given: Any) -> float | None:
+    return None if given is None else read_age(given, "the age of logs")
+
+
 class Settings(BaseSettings):
     """Everything that can be set; use `load` to make one.
 
@@ -81,7 +85,11 @@ class Settings(BaseSettings):
         child_processes: how many child processes run workers with ``executor="process"``, at most.
         processes: how many worker processes run under one parent.
         prune: which finished jobs are deleted.
-        prune_limit: how many jobs a run of the pruner looks at, and so deletes at most.
+        prune_limit: how many jobs a run of the pruner looks at, and so deletes at most; and how
+            many rows of each table a run of the pruner of workflows deletes.
+        prune_workflows: how many seconds after their end workflows are deleted, once their jobs
+            are; ``None`` keeps them.
+        debug_log_max_age: seconds after which logs of debugging are deleted; ``None`` keeps them.
         sweep_interval: seconds between two searches for steps that nobody is going to see to.
         lease_ttl: seconds of silence after which a process's jobs are given to others.
         statement_timeout: seconds that a statement may take.
@@ -111,6 +119,8 @@ class Settings(BaseSettings):
     processes: Annotated[int, Field(ge=1, le=256)] = 1
     prune: Annotated[tuple[PruneRule, ...], NoDecode, BeforeValidator(read_rules)] = ()
     prune_limit: Annotated[int, Field(ge=1, le=1_000_000)] = 10_000
+    prune_workflows: Annotated[float | None, BeforeValidator(read_retention)] = None
+    debug_log_max_age: Annotated[float | None, BeforeValidator(_log_age)] = None
     sweep_interval: Annotated[float, Field(ge=1, le=86_400)] = 60.0
     lease_ttl: Annotated[float, Field(ge=3, le=3_600)] = 15.0
     statement_timeout: Annotated[float, Field(ge=1, le=3_600)] = 30.0

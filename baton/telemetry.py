@@ -20,8 +20,9 @@ event                          measurements                     metadata
 ``baton.plugin.start``                                          ``plugin``
 ``baton.plugin.stop``          ``duration``                     ``plugin``
 ``baton.plugin.exception``     ``duration``                     ``plugin``, ``error``
-``baton.plugin.pruned``        ``count``                        ``plugin``, ``completed``,
-                                                                ``discarded``, ``cancelled``
+``baton.plugin.pruned``        ``count``                        ``plugin``; ``completed``,
+                                                                ``discarded``, ``cancelled``, or how
+                                                                many rows by table
 ``baton.plugin.rescued``       ``count``, ``discarded``         ``plugin``, ``ids``,
                                                                 ``discarded_ids``, ``leases``
 ``baton.plugin.sweep``         ``swept``, ``released``,         ``plugin``, and from ``slow sweep``

@@ -94,6 +94,19 @@ def worker(
             help="Delete finished jobs by age: completed=7d,discarded=30d. Or JSON. [nothing]",
         ),
     ] = None,
+    prune_workflows: Annotated[
+        str | None,
+        typer.Option(
+            envvar="BATON_PRUNE_WORKFLOWS",
+            help="Delete workflows without jobs: true, or the age from which, like 30d. [false]",
+        ),
+    ] = None,
+    debug_log_max_age: Annotated[
+        str | None,
+        typer.Option(
+            envvar="BATON_DEBUG_LOG_MAX_AGE", help="Delete older logs of debugging: 1d. [never]"
+        ),
+    ] = None,
     sweep_interval: Annotated[
         float | None,
         typer.Option(
@@ -139,6 +152,8 @@ def worker(
         child_processes=child_processes,
         processes=processes,
         prune=prune,
+        prune_workflows=prune_workflows,
+        debug_log_max_age=debug_log_max_age,
         sweep_interval=sweep_interval,
         lease_ttl=lease_ttl,
         log_level=log_level,

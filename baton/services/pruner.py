@@ -1,4 +1,4 @@
-"""Deletes finished jobs as rules say."""
+"""Deletes finished jobs as rules say, and the workflows that are left without jobs."""
 
 from collections.abc import Sequence
 from time import monotonic
@@ -49,6 +49,46 @@ def pruner(
         return max(PAUSE, monotonic() - began) if unfinished else None
 
     return Duty("prune", interval=interval, perform=prune)
+
+
+def workflow_pruner(
+    database: Database,
+    *,
+    age: float | None,
+    log_age: float | None,
+    limit: int,
+    interval: float,
+) -> Duty:
+    """Return the duty; one process at a time does it.
+
+    Args:
+        database: where.
+        age: seconds after its end from which a workflow without jobs is deleted; ``None``: none is.
+        log_age: seconds after which logs of debugging are deleted; ``None``: none are.
+        limit: how many rows of each table a statement deletes at most.
+        interval: seconds between two passes through the workflows.
+    """
+    params = {
+        "age": age,
+        "log_age": log_age,
+        "pause": PAUSE / 2,
+        "rest": interval * 0.8,
+        "most": limit,
+    }
+
+    async def prune() -> float | None:
+        began = monotonic()
+        [(pruned, unfinished)] = await database.run("workflows_prune", params)
+        if pruned:
+            log.info("workflows.pruned", **pruned)
+            Telemetry.execute(
+                "baton.plugin.pruned",
+                {"count": sum(pruned.values())},
+                {"plugin": "workflow prune", **pruned},
+            )
+        return max(PAUSE, monotonic() - began) if unfinished else None
+
+    return Duty("workflow prune", interval=interval, perform=prune)
 
 
 def encode(rules: Sequence[PruneRule]) -> str:

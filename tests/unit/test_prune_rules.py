@@ -128,3 +128,43 @@ def test_there_are_from_1_to_256_processes(given: Any) -> None:
     with pytest.raises(ConfigurationError, match=r"^processes: "):
         load(processes=given)
     assert load(processes=256).processes == 256
+
+
+@pytest.mark.parametrize(
+    ("given", "age"),
+    [
+        (False, None),
+        ("false", None),
+        ("off", None),
+        (True, 0.0),
+        (" True ", 0.0),
+        ("30d", 30 * 86_400.0),
+        (90, 90.0),
+        (timedelta(hours=1), 3_600.0),
+    ],
+)
+def test_workflows_are_kept_or_pruned_at_once_or_from_an_age(given: Any, age: float | None) -> None:
+    assert load(prune_workflows=given).prune_workflows == age
+
+
+def test_workflows_and_logs_are_kept_unless_it_is_said_otherwise(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    assert (load().prune_workflows, load().debug_log_max_age) == (None, None)
+    monkeypatch.setenv("BATON_PRUNE_WORKFLOWS", "true")
+    monkeypatch.setenv("BATON_DEBUG_LOG_MAX_AGE", "1d")
+    assert (load().prune_workflows, load().debug_log_max_age) == (0.0, 86_400.0)
+
+
+@pytest.mark.parametrize(
+    ("setting", "given", "said"),
+    [
+        ("prune_workflows", "soon", "the age of workflows is like 90, 15m, 12h, 7d or 4w"),
+        ("prune_workflows", 0, "the age of workflows is more than 0"),
+        ("debug_log_max_age", -1, "the age of logs is more than 0"),
+        ("debug_log_max_age", True, "the age of logs is like 90"),
+    ],
+)
+def test_ages_that_are_none_are_refused(setting: str, given: Any, said: str) -> None:
+    with pytest.raises(ConfigurationError, match=said):
+        load(**{setting: given})
