@@ -146,6 +146,8 @@ create table baton.workflows (
   context jsonb not null default '{}'
     constraint workflows_context_is_object check (jsonb_typeof(context) = 'object'),
   unique_key text,
+  priority smallint
+    constraint workflows_priority_range check (priority between 0 and 9),
   parent_job_id bigint,
   output text,
   on_finished jsonb
@@ -177,6 +179,7 @@ comment on column baton.workflows.deadline is 'When it is cancelled if it has no
 comment on column baton.workflows.tags is 'Free labels to filter by; its jobs carry them too.';
 comment on column baton.workflows.context is 'What all of its steps know, a JSON object.';
 comment on column baton.workflows.unique_key is 'Of the workflows with the same key one executes at a time; cleared when it ends.';
+comment on column baton.workflows.priority is 'That of all of its jobs; null when each has its own.';
 comment on column baton.workflows.parent_job_id is 'The step of another workflow that this one is; null when it stands alone.';
 comment on column baton.workflows.output is 'The step whose result is that of the workflow; null for those of all last steps, by name.';
 comment on column baton.workflows.on_finished is 'The job that is inserted when it ends; null for none.';

@@ -5,5 +5,6 @@ select baton.complete_job(
   %(epoch)s::bigint,
   %(result)s::text,
   %(step)s::boolean,
-  %(before)s::boolean
+  %(before)s::boolean,
+  %(graft)s::jsonb
 )

@@ -6,7 +6,7 @@
 -- that somebody else is inserting is waited for. Else nothing is locked: nobody can see these rows yet.
 with workflow as (
   insert into baton.workflows (
-    id, name, meta, deadline, tags, context, unique_key, output, on_finished, template,
+    id, name, meta, deadline, tags, context, unique_key, priority, output, on_finished, template,
     template_version, counted
   )
   values (
@@ -20,6 +20,7 @@ with workflow as (
     %(workflow_tags)s::text[],
     %(context)s::jsonb,
     %(unique_key)s::text,
+    %(priority)s::smallint,
     %(output)s::text,
     %(on_finished)s::jsonb,
     %(template)s::text,
@@ -50,13 +51,14 @@ inserted as materialized (
 ),
 subworkflow as (
   insert into baton.workflows (
-    id, name, meta, deadline, tags, context, parent_job_id, output, on_finished, counted
+    id, name, meta, deadline, tags, context, parent_job_id, output, on_finished, counted, priority
   )
   select
     given.id, given.name, '{}',
     coalesce(given.deadline, clock_timestamp() + make_interval(secs => given.deadline_in)),
     array(select jsonb_array_elements_text(given.tags::jsonb)),
-    given.context::jsonb, (holder.job).id, given.output, given.on_finished::jsonb, given.counted
+    given.context::jsonb, (holder.job).id, given.output, given.on_finished::jsonb, given.counted,
+    given.priority
   from unnest(
     %(sub_ids)s::uuid[],
     %(sub_names)s::text[],
@@ -67,9 +69,10 @@ subworkflow as (
     %(sub_contexts)s::text[],
     %(sub_outputs)s::text[],
     %(sub_on_finished)s::text[],
-    %(sub_counted)s::boolean[]
+    %(sub_counted)s::boolean[],
+    %(sub_priorities)s::smallint[]
   ) as given (
-    id, name, holder, deadline, deadline_in, tags, context, output, on_finished, counted
+    id, name, holder, deadline, deadline_in, tags, context, output, on_finished, counted, priority
   )
   join inserted as holder on holder.ordinal = given.holder
   returning id

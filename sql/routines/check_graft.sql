@@ -1,0 +1,93 @@
+-- Looks up what a graft is made onto, and refuses one that can't be: what of it is there already, added
+-- by the same step before (`kept`); the steps that it waits for and did not bring along (`needed`); and
+-- the steps that are to wait for it: those of `before`, or, when a step grafts and is waited for, its
+-- dependents, except for what it has grafted itself.
+-- The caller holds the lock of the job of the step that grafts, or of the workflow. What waits for an
+-- open step that was there could close a circle together with another graft that nobody sees yet:
+-- such grafts, which are rare, take the lock of the workflow, one after the other; so it comes after
+-- locks of jobs, as everywhere.
+create or replace function baton.check_graft(
+  flow uuid,
+  grafter bigint,   -- 0 when people graft
+  names text[],     -- of the new steps of the workflow
+  needs text[],     -- of the steps that they wait for and that are not new
+  waited boolean,
+  before bigint[],
+  out kept_names text[],
+  out kept bigint[],
+  out needed_names text[],
+  out needed bigint[],
+  out dependents bigint[]
+)
+language plpgsql
+set enable_seqscan = off set enable_bitmapscan = off set enable_hashjoin = off set enable_mergejoin = off
+as $$
+declare
+  bad text;
+  others bigint[];
+begin
+  select coalesce(array_agg(step.step_name), '{}'), coalesce(array_agg(step.job_id), '{}')
+  into kept_names, kept
+  from baton.workflow_steps as step
+  where step.workflow_id = flow and step.step_name = any (names) and step.grafted_by = grafter
+    and grafter <> 0;
+  select step.step_name into bad
+  from baton.workflow_steps as step
+  where step.workflow_id = flow and step.step_name = any (names)
+    and (grafter = 0 or step.grafted_by is distinct from grafter)
+  order by step.job_id
+  limit 1;
+  if bad is not null then
+    perform baton.refuse_graft('taken', bad);
+  end if;
+
+  select coalesce(array_agg(step.step_name), '{}'), coalesce(array_agg(step.job_id), '{}')
+  into needed_names, needed
+  from baton.workflow_steps as step
+  where step.workflow_id = flow and step.step_name = any (needs);
+  select need.name into bad
+  from unnest(needs) as need (name)
+  where need.name not in (select unnest(needed_names))
+  limit 1;
+  if bad is not null then
+    perform baton.refuse_graft('unknown', bad);
+  end if;
+
+  dependents := before;
+  if grafter <> 0 and waited then
+    dependents := array(
+      select edge.child_id
+      from baton.workflow_edges as edge
+      join baton.workflow_steps as child on child.job_id = edge.child_id
+      where edge.parent_id = grafter
+        and child.workflow_id = flow
+        and child.grafted_by is distinct from grafter
+    );
+  end if;
+
+  others := array_remove(needed, grafter);
+  if cardinality(others) = 0 or cardinality(dependents) = 0 then
+    return;
+  end if;
+  if exists (
+    select from baton.workflow_steps as step
+    where step.job_id = any (others) and step.outcome is null
+  ) then
+    perform from baton.workflows as workflow where workflow.id = flow for no key update;
+  end if;
+  with recursive after (id) as (
+    select unnest(dependents)
+    union
+    select edge.child_id
+    from after
+    join baton.workflow_edges as edge on edge.parent_id = after.id
+  )
+  select step.step_name into bad
+  from baton.workflow_steps as step
+  where step.job_id = any (others) and step.job_id in (select after.id from after)
+  limit 1;
+  if bad is not null then
+    perform baton.refuse_graft('circle', bad);
+  end if;
+end
+$$;
