@@ -23,7 +23,7 @@ from baton.errors import BatonError
 from baton.events import Events, Resumed, StepUpdated, WorkflowFinished
 from baton.filters import JobFilter
 from baton.graphs.graph import WorkflowGraph
-from baton.jobs import Job, NewJob, Results
+from baton.jobs import Grafted, Job, NewJob, Results
 from baton.outcomes import Cancel, Discard, Error, Snooze
 from baton.query import Query
 from baton.settings import Settings
@@ -46,7 +46,7 @@ from baton.workers import (
     middleware,
     worker,
 )
-from baton.workflows import Workflow
+from baton.workflows import Graft, Workflow
 
 __all__ = [
     "BatonError",
@@ -58,6 +58,8 @@ __all__ = [
     "Error",
     "Events",
     "Fact",
+    "Graft",
+    "Grafted",
     "Job",
     "JobChanges",
     "JobFilter",

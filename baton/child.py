@@ -57,6 +57,7 @@ class _Child:
         logs.configure(settings.log_level, settings.log_format)
         self._registry = load_registry(settings.app)
         self._limit = settings.max_result_bytes
+        self._args_limit = settings.max_args_bytes
         self._client = Client(settings=settings, registry=self._registry)
         self._sync_client = SyncClient(settings=settings, registry=self._registry)
         ambient.use(self._client, self._sync_client)
@@ -73,7 +74,10 @@ class _Child:
             lifespans = self._registry.lifespans
             self._resources = await self._stack.enter_async_context(opened(lifespans))
         performer = Performer(
-            self._registry, max_result_bytes=self._limit, resources=self._resources
+            self._registry,
+            max_result_bytes=self._limit,
+            max_args_bytes=self._args_limit,
+            resources=self._resources,
         )
         return await performer.perform(job)
 

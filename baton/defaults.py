@@ -7,17 +7,17 @@ that only calls ``await baton.insert(…)`` leaves nothing behind.
 
 import asyncio
 import atexit
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Iterable, Sequence
 from typing import Any
 from uuid import UUID
 from weakref import WeakKeyDictionary
 
 from baton.changes import Change
 from baton.client import Client, SyncClient
-from baton.jobs import Job, NewJob
+from baton.jobs import Grafted, Job, NewJob
 from baton.states import State
 from baton.steering import Retry, Steps
-from baton.workflows import Workflow
+from baton.workflows import Graft, Workflow
 
 
 class DefaultClient:
@@ -98,6 +98,21 @@ class DefaultClient:
         client = await self._client()
         return await client.signal_workflow(workflow_id, name, payload, sent_by=sent_by, conn=conn)
 
+    async def graft(
+        self,
+        workflow_id: UUID | str,
+        graft: Graft,
+        *,
+        before: Iterable[str] = (),
+        conn: Any = None,
+    ) -> Grafted:
+        """Do what `Client.graft` does."""
+        return await (await self._client()).graft(workflow_id, graft, before=before, conn=conn)
+
+    async def graft_job(self, job: Job, graft: Graft) -> Grafted:
+        """Do what `Client.graft_job` does."""
+        return await (await self._client()).graft_job(job, graft)
+
     async def looking(self) -> Client:
         """Return the client of this event loop."""
         return await self._client()
@@ -139,6 +154,21 @@ class DefaultSyncClient:
     def insert_all(self, jobs: Sequence[NewJob], *, conn: Any = None) -> list[Job]:
         """Do what `SyncClient.insert_all` does."""
         return self._client().insert_all(jobs, conn=conn)
+
+    def graft(
+        self,
+        workflow_id: UUID | str,
+        graft: Graft,
+        *,
+        before: Iterable[str] = (),
+        conn: Any = None,
+    ) -> Grafted:
+        """Do what `SyncClient.graft` does."""
+        return self._client().graft(workflow_id, graft, before=before, conn=conn)
+
+    def graft_job(self, job: Job, graft: Graft) -> Grafted:
+        """Do what `SyncClient.graft_job` does."""
+        return self._client().graft_job(job, graft)
 
     def insert_workflow(self, workflow: Workflow, *, conn: Any = None) -> Sequence[Job]:
         """Do what `SyncClient.insert_workflow` does."""

@@ -196,6 +196,31 @@ class CyclicWorkflow(InvalidWorkflow):
         super().__init__(f"the steps wait for each other in a circle: {' -> '.join(self.cycle)}")
 
 
+class StepTaken(InvalidWorkflow):
+    """A step is to be added to a workflow that has one of its name, which somebody else added."""
+
+    def __init__(self, step: str) -> None:
+        super().__init__(f"the workflow already has a step named {step!r}; name the new one anew")
+        self.step = step
+
+
+class StepBegun(InvalidWorkflow):
+    """Steps are to be added before a step that does not wait any more."""
+
+    def __init__(self, step: str, state: str) -> None:
+        super().__init__(f"step {step!r} can't wait for more: it is {state}")
+        self.step = step
+        self.state = state
+
+
+class WorkflowFinished(BatonError):
+    """Steps are to be added to a workflow that has ended."""
+
+    def __init__(self, workflow_id: object) -> None:
+        super().__init__(f"workflow {workflow_id} has ended; nothing can be added to it")
+        self.workflow_id = workflow_id
+
+
 class DuplicateWorkflow(BatonError):
     """A workflow with this id exists already."""
 
@@ -230,10 +255,13 @@ class NotADependency(BatonError):
 
 
 class NotAStep(BatonError):
-    """A plain job asks for the results of dependencies."""
+    """A plain job asks for what only a step of a workflow has."""
 
     def __init__(self, worker: str) -> None:
-        super().__init__(f"this job of {worker} is not a step of a workflow and has no results")
+        super().__init__(
+            f"this job of {worker} is not a step of a workflow: it has no dependencies with "
+            f"results, and nothing can be grafted onto it"
+        )
 
 
 class InvalidQueue(BatonError):

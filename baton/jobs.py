@@ -147,6 +147,8 @@ class Step:
         cause: why it waits or is poisoned.
         condition: the registered condition that decides whether it runs.
         context: what all steps of the workflow know.
+        grafts: names of the dependencies that were added while the workflow ran, in the order in
+            which they were, by the name of the step that added them.
         waited: what came of waiting for something outside, when it did.
     """
 
@@ -160,7 +162,30 @@ class Step:
     cause: str | None = None
     condition: str | None = None
     context: Mapping[str, Any] = field(default_factory=dict)
+    grafts: Mapping[str, Sequence[str]] = field(default_factory=dict)
     waited: Waited | None = None
+
+
+class Addition(Protocol):
+    """Steps that are to be added to a workflow; `Graft` collects them."""
+
+    result: Any
+    wait: bool
+
+    def step_names(self) -> list[str]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Grafted:
+    """What became of a graft.
+
+    Attributes:
+        added: names of the steps that were added.
+        kept: names of those that an earlier attempt of the same step had added.
+    """
+
+    added: Sequence[str] = ()
+    kept: Sequence[str] = ()
 
 
 class Claim(Protocol):
@@ -176,6 +201,8 @@ class Claim(Protocol):
 
     async def complete(self, job: "Job", conn: Any, result: Any) -> None: ...
     def complete_sync(self, job: "Job", conn: Any, result: Any) -> None: ...
+    async def graft(self, job: "Job", graft: Addition) -> Grafted: ...
+    def graft_sync(self, job: "Job", graft: Addition) -> Grafted: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -268,6 +295,31 @@ class Job:
         """Do what `complete_in` does, for workers that are plain functions."""
         self._claim().complete_sync(self, conn, result)
 
+    async def graft(self, graft: Addition) -> Grafted:
+        """Add steps to the workflow of this step, now; it goes on.
+
+        Those without dependencies start at once. The dependents of this step wait for all of them,
+        unless the graft says otherwise. Repeated in another attempt, it adds what is missing.
+
+        Args:
+            graft: the steps, a `Graft`.
+
+        Raises:
+            StepTaken: another step has the name of one of them.
+            UnknownDependency, CyclicWorkflow, InvalidWorkflow: they don't fit the workflow.
+            JobLost: the job was cancelled or given to others.
+            NotPerformed: this is not the job that a worker was called with.
+            NotAStep: the job is not a step of a workflow.
+            DatabaseError: the database refused or is away.
+        """
+        self._step()
+        return await self._claim().graft(self, graft)
+
+    def graft_sync(self, graft: Addition) -> Grafted:
+        """Do what `graft` does, for workers that are plain functions."""
+        self._step()
+        return self._claim().graft_sync(self, graft)
+
     def _claim(self) -> Claim:
         if self.claim is None:
             raise NotPerformed(self.id)
@@ -301,6 +353,21 @@ class Job:
             for name in mine.deps
             if name.startswith(head)
         }
+
+    def grafted(self, step: str) -> dict[str, Any]:
+        """Return what the steps returned that a dependency added, in the order of adding.
+
+        Args:
+            step: the dependency; one that added nothing is no error.
+
+        Raises:
+            NotADependency: this step does not depend on ``step``.
+            NotAStep: the job is not a step of a workflow.
+        """
+        mine = self._step()
+        if step not in mine.deps:
+            raise NotADependency(mine.name, step, mine.deps)
+        return {name: mine.results.get(name) for name in mine.grafts.get(step, ())}
 
     def _step(self) -> Step:
         if self.step is None:

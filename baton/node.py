@@ -16,6 +16,7 @@ from baton.services.callbacks import Callbacks
 from baton.services.cron import cron
 from baton.services.duty import Duty
 from baton.services.executor import Executor, Stop
+from baton.services.grafting import completer
 from baton.services.lease_keeper import LeaseKeeper, node_name
 from baton.services.notifier import Notifier
 from baton.services.patrol import Patrol
@@ -74,6 +75,13 @@ class Node:
             poll_interval=settings.poll_interval,
             suspicion=settings.statement_timeout + settings.lease_ttl,
         )
+        self._database = Database(
+            settings.conninfo,
+            settings.db_schema,
+            timeout=settings.statement_timeout,
+            size=3,
+            pooled=settings.behind_pooler,
+        )
         self._processes = Processes(settings.child_processes, partial(child.perform, settings))
         self._resources: dict[str, Any] = {}
         self._executor = Executor(
@@ -85,6 +93,8 @@ class Node:
             on_free=self._producer.free_slot,
             processes=self._processes,
             resources=self._resources,
+            max_args_bytes=settings.max_args_bytes,
+            complete=completer(self._database),
         )
         self._producer.supply(self._executor)
         self._callbacks: Callbacks | None = None
@@ -108,13 +118,7 @@ class Node:
             DatabaseError: there is no usable database at the start; later it is waited for.
         """
         settings = self._settings
-        database = Database(
-            settings.conninfo,
-            settings.db_schema,
-            timeout=settings.statement_timeout,
-            size=3,
-            pooled=settings.behind_pooler,
-        )
+        database = self._database
         sync_client = SyncClient(settings=settings, registry=self._registry)
         async with database, Client(settings=settings, registry=self._registry) as client:
             try:

@@ -65,6 +65,19 @@ class Success:
 
 
 @dataclass(frozen=True, slots=True)
+class Grafting:
+    """The worker returned steps to add; that happens before the attempt is acknowledged.
+
+    Attributes:
+        plan: the steps, as ``graft_steps.sql`` reads them.
+        result: what there is to store besides, as JSON.
+    """
+
+    plan: str = field(repr=False)
+    result: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Failure:
     """The attempt failed.
 
@@ -115,7 +128,18 @@ class Completed:
     release: int | None = None
 
 
-Outcome = Success | Failure | Snooze | Discard | Cancel | Closed | Skipped | GiveBack | Completed
+Outcome = (
+    Success
+    | Grafting
+    | Failure
+    | Snooze
+    | Discard
+    | Cancel
+    | Closed
+    | Skipped
+    | GiveBack
+    | Completed
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -184,7 +208,7 @@ def concluded(job: Job, outcome: Outcome) -> Outcome:
     """Return the outcome of an attempt, minding that its worker may have completed the job."""
     if job.claim is None or not job.claim.completed or isinstance(outcome, Completed):
         return outcome
-    if isinstance(outcome, Success):
+    if isinstance(outcome, Success | Grafting):
         outcome = failure(CompletionRolledBack())
     return Completed(outcome, job.claim.release)
 
@@ -230,7 +254,7 @@ def backoff(attempt: int) -> float:
 def settle(job: Job, outcome: Outcome) -> Ack:  # noqa: C901  one case for each
     """Decide what an outcome makes of its job."""
     match outcome:
-        case Success(result):
+        case Success(result) | Grafting(result=result):
             return _ack(job, State.COMPLETED, result=result)
         case Snooze(delay):
             return _ack(job, State.SCHEDULED, delay=delay, refund=True)

@@ -8,6 +8,7 @@ from uuid import UUID
 from baton.client.checks import checked, checked_workflow
 from baton.client.crons import Crons
 from baton.client.events import EventSource
+from baton.client.grafts import Grafting
 from baton.client.looking import Looking
 from baton.client.operations import Operations
 from baton.client.queues import Queues
@@ -27,7 +28,7 @@ from baton.workers import Registry, current_registry
 from baton.workflows import Workflow
 
 
-class Client(Operations, Steering, Looking):
+class Client(Operations, Steering, Grafting, Looking):
     """Inserts, looks and changes, asynchronously, over a pool of connections or over yours.
 
     Use it as ``async with Client(dsn) as client``. It opens its pool when it is first needed.

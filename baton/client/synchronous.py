@@ -6,6 +6,7 @@ from typing import Any, Self
 
 from baton.client.checks import checked, checked_workflow
 from baton.client.crons import SyncCrons
+from baton.client.grafts import SyncGrafting
 from baton.client.looking import SyncLooking
 from baton.client.operations import SyncOperations
 from baton.client.queues import SyncQueues
@@ -21,7 +22,7 @@ from baton.workers import Registry, current_registry
 from baton.workflows import Workflow
 
 
-class SyncClient(SyncOperations, SyncSteering, SyncLooking):
+class SyncClient(SyncOperations, SyncGrafting, SyncSteering, SyncLooking):
     """Does what `Client` does, for programs without an event loop; safe to share between threads.
 
     Use it as ``with SyncClient(dsn) as client``. It takes the arguments of `Client`.

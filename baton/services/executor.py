@@ -39,6 +39,7 @@ from baton.outcomes import (
     concluded,
     settle,
 )
+from baton.services.grafting import MAX_ARGS_BYTES, Completer, refuse
 from baton.services.performer import Performer
 from baton.services.processes import Processes
 from baton.services.threads import Threads
@@ -87,6 +88,8 @@ class Executor:
         on_free: called with that job once the thread has ended.
         processes: where workers with ``executor="process"`` run.
         resources: what the lifespans have opened, by name.
+        max_args_bytes: the largest arguments of a job that a worker grafts.
+        complete: completes a job whose worker returned steps, and adds them.
     """
 
     def __init__(
@@ -100,6 +103,8 @@ class Executor:
         on_free: Callable[[Job], None] = lambda _: None,
         processes: Processes | None = None,
         resources: Mapping[str, Any] | None = None,
+        max_args_bytes: int = MAX_ARGS_BYTES,
+        complete: Completer = refuse,
     ) -> None:
         self._slots = slots
         self._on_done = on_done
@@ -113,6 +118,8 @@ class Executor:
             threads=self._threads,
             processes=processes,
             resources=resources,
+            max_args_bytes=max_args_bytes,
+            complete=complete,
         )
         # by id and epoch: a job that is retried while its cancelled attempt ends is here twice
         self._attempts: dict[Claim, _Attempt] = {}

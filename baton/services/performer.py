@@ -26,6 +26,7 @@ from baton.outcomes import (
     Closed,
     Completed,
     Failure,
+    Grafting,
     Outcome,
     Success,
     concluded,
@@ -34,8 +35,10 @@ from baton.outcomes import (
 )
 from baton.services.asking import Caller, skips
 from baton.services.contexts import InContext
+from baton.services.grafting import MAX_ARGS_BYTES, Completer, grafting
 from baton.services.processes import Processes
 from baton.workers import Registry
+from baton.workflows import Graft
 
 log = structlog.get_logger("baton.job")
 
@@ -49,6 +52,9 @@ class Performer:
         threads: where plain functions run; without them, where the caller is.
         processes: where workers with ``executor="process"`` run; without them, like the others.
         resources: what the lifespans have opened, by name.
+        max_args_bytes: the largest arguments of a job that a worker grafts.
+        complete: completes a job whose worker returned steps, and adds them; without it, who asked
+            has it done.
     """
 
     def __init__(
@@ -59,15 +65,30 @@ class Performer:
         threads: Caller | None = None,
         processes: Processes | None = None,
         resources: Mapping[str, Any] | None = None,
+        max_args_bytes: int = MAX_ARGS_BYTES,
+        complete: Completer | None = None,
     ) -> None:
         self._registry = registry
         self._max_result_bytes = max_result_bytes
         self._threads = threads
         self._processes = processes
         self._resources = resources if resources is not None else {}
+        self._max_args_bytes = max_args_bytes
+        self._complete = complete
 
     async def perform(self, job: Job) -> Outcome:
         """Perform a job; only a cancellation from outside is raised."""
+        outcome = await self._perform(job)
+        if not isinstance(outcome, Grafting) or self._complete is None:
+            return outcome
+        try:
+            await self._complete(job, outcome)
+        except Exception as error:
+            failed = failure(error)
+            return _with_backoff(self._registry.find(job.worker), job, concluded(job, failed))
+        return concluded(job, Success(outcome.result))
+
+    async def _perform(self, job: Job) -> Outcome:
         if (decided := _decide(job)) is not None:
             return decided
         try:
@@ -89,7 +110,7 @@ class Performer:
             context = copy_context()
             context.run(self._registry.restore, job.meta.get("context"))
             value = await InContext(context, self._ask_and_call(definition, job))
-            outcome = interpret(value, stores=job.step is not None, limit=self._max_result_bytes)
+            outcome = context.run(self._interpret, job, value)
         except BaseException as error:
             # a cancellation from outside must go on; one that user code raised is its failure
             outside = current_effective_deadline() == float("-inf")
@@ -98,6 +119,17 @@ class Performer:
             _forget_cancellation()
             outcome = failure(_original(definition, error))
         return _with_backoff(definition, job, concluded(job, outcome))
+
+    def _interpret(self, job: Job, value: Any) -> Outcome:
+        if isinstance(value, Graft):
+            return grafting(
+                self._registry,
+                job,
+                value,
+                max_args_bytes=self._max_args_bytes,
+                max_result_bytes=self._max_result_bytes,
+            )
+        return interpret(value, stores=job.step is not None, limit=self._max_result_bytes)
 
     async def _ask_and_call(self, definition: Definition, job: Job) -> Any:
         if (skipped := await skips(self._registry, job, self._threads)) is not None:

@@ -6,11 +6,13 @@ from dataclasses import dataclass
 from typing import Any
 
 import psycopg
+from psycopg import AsyncConnection
 
+from baton.ambient import ambient
 from baton.errors import AttemptFailed, CompletedTwice, DatabaseError, InvalidResult, JobLost
-from baton.jobs import Job
-from baton.outcomes import Failure, Success, interpret
-from baton.store import door
+from baton.jobs import Addition, Grafted, Job
+from baton.outcomes import Failure, Grafting, Success, interpret
+from baton.store import door, grafts
 from baton.store.borrowed import borrow, borrow_sync, require_transaction
 
 LOST = "BT001"  # what complete_job raises
@@ -40,7 +42,7 @@ class Claim:
         params = self._params(job, result)
         found = await borrow(conn)
         require_transaction(found)
-        with self._fenced(job):
+        with self.fenced(job):
             [(release,)] = await door.run(found, self.schema, "job_complete", params)
         self.completed, self.release = True, release
 
@@ -49,7 +51,7 @@ class Claim:
         params = self._params(job, result)
         found = borrow_sync(conn)
         require_transaction(found)
-        with self._fenced(job):
+        with self.fenced(job):
             [(release,)] = door.run_sync(found, self.schema, "job_complete", params)
         self.completed, self.release = True, release
 
@@ -58,20 +60,58 @@ class Claim:
         match interpret(result, stores=step, limit=self.limit):
             case Success(text):
                 return {
-                    "lease": self.lease,
-                    "job_id": job.id,
-                    "epoch": job.epoch,
+                    **self.fence(job),
                     "result": text,
                     "step": step,
                     "before": self.completed,
+                    "graft": None,
                 }
             case Failure(error=BaseException() as error) if not isinstance(error, AttemptFailed):
                 raise error
             case _:
                 raise InvalidResult(f"{result!r} says that the job is not completed")
 
+    async def complete_with(self, job: Job, conn: AsyncConnection[Any], grafting: Grafting) -> None:
+        """Complete the job and add what its worker returned, in a transaction of its own.
+
+        Args:
+            job: a step.
+            conn: which commits by itself.
+            grafting: what the worker returned.
+
+        Raises:
+            JobLost: the job was cancelled or given to others.
+            InvalidWorkflow: what is to be added does not fit the workflow.
+            DatabaseError: the database refused or is away.
+        """
+        params = {
+            **self.fence(job),
+            "result": grafting.result,
+            "step": True,
+            "before": False,
+            "graft": grafting.plan,
+        }
+        with grafts.refusals(), self.fenced(job):
+            [(release,)] = await door.run(conn, self.schema, "job_complete", params)
+        self.completed, self.release = True, release
+
+    async def graft(self, job: Job, graft: Addition) -> Grafted:
+        """Add steps while the job runs, over the client of the process."""
+        grafted: Grafted = await ambient.client.graft_job(job, graft)
+        return grafted
+
+    def graft_sync(self, job: Job, graft: Addition) -> Grafted:
+        """Do what `graft` does, for plain functions."""
+        grafted: Grafted = ambient.sync_client.graft_job(job, graft)
+        return grafted
+
+    def fence(self, job: Job) -> dict[str, Any]:
+        """Return what a statement names that is to be refused when the job is lost."""
+        return {"lease": self.lease, "job_id": job.id, "epoch": job.epoch}
+
     @contextmanager
-    def _fenced(self, job: Job) -> Iterator[None]:
+    def fenced(self, job: Job) -> Iterator[None]:
+        """Say that the job is lost where a statement found it so."""
         try:
             yield
         except DatabaseError as error:

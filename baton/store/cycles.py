@@ -208,19 +208,30 @@ def _claimed(
 def _step(place: Mapping[str, Any] | None, returned: Mapping[str, Any]) -> Step | None:
     if place is None:
         return None
+    grafted = sorted(place["grafted"])  # by id
     return Step(
         workflow_id=UUID(place["workflow_id"]),
         workflow_label=place["workflow_label"],
         name=place["step_name"],
-        deps=tuple(dict.fromkeys([*place["deps"], *place["grafted"]])),
+        deps=tuple(dict.fromkeys([*place["deps"], *(name for _, name, _ in grafted)])),
         results=dict(returned[str(parent)] for parent in place["parents"]),
         stored=place["stored"],
         gate=place["gate"],
         cause=place["cause"],
         condition=place["condition"],
         context=place["context"] or {},
+        grafts=_grafts(grafted),
         waited=_waited(place["waited"]),
     )
+
+
+def _grafts(grafted: Sequence[Sequence[Any]]) -> dict[str, list[str]]:
+    """Group the names of grafted steps by that of the step that added them."""
+    found: dict[str, list[str]] = {}
+    for _, name, grafter in grafted:
+        if grafter is not None:  # not added from outside
+            found.setdefault(grafter, []).append(name)
+    return found
 
 
 def _waited(outcome: Mapping[str, Any] | None) -> Waited | None:

@@ -69,7 +69,7 @@ def insert_sync(conn: Connection[Any], schema: str, workflow: Workflow, *, limit
 
 
 @dataclass(slots=True)
-class _Plan:
+class Plan:
     """A workflow with the sub-workflows in it, flattened: ordinals count from 1."""
 
     steps: list[tuple[Workflow, NewStep]] = field(default_factory=list)
@@ -99,14 +99,14 @@ class _Plan:
 
 
 def _params(workflow: Workflow, limit: int) -> dict[str, Any]:
-    plan = _Plan()
+    plan = Plan()
     plan.add(workflow)
     steps = [step for _, step in plan.steps]
     parents, children = door.columns(plan.edges, 2)
     waits = [plan.waits(ordinal) for ordinal in range(1, len(steps) + 1)]
     return {
         **_flow_params(workflow, limit),
-        **_inner_params(plan.inner, limit),
+        **inner_columns(plan.inner, limit),
         **job_columns(
             ((job_of(flow, step), identity_of(flow, step)) for flow, step in plan.steps),
             limit=limit,
@@ -155,6 +155,7 @@ def _flow_params(workflow: Workflow, limit: int) -> dict[str, Any]:
         "workflow_tags": list(workflow.tags),
         "context": _context(workflow, limit),
         "unique_key": workflow.unique,
+        "priority": workflow.priority,
         "output": workflow.output,
         "on_finished": _reaction(workflow.on_finished, limit),
         "template": None if workflow.template is None else workflow.template.name,
@@ -163,7 +164,8 @@ def _flow_params(workflow: Workflow, limit: int) -> dict[str, Any]:
     }
 
 
-def _inner_params(inner: Sequence[tuple[Workflow, int]], limit: int) -> dict[str, list[Any]]:
+def inner_columns(inner: Sequence[tuple[Workflow, int]], limit: int) -> dict[str, list[Any]]:
+    """Return sub-workflows, each with the ordinal of the step that it is, as arrays."""
     rows = [
         (
             flow.workflow_id,
@@ -176,6 +178,7 @@ def _inner_params(inner: Sequence[tuple[Workflow, int]], limit: int) -> dict[str
             flow.output,
             _reaction(flow.on_finished, limit),
             len(flow.step_names()) >= COUNTED,
+            flow.priority,
         )
         for flow, holder in inner
     ]
@@ -190,6 +193,7 @@ def _inner_params(inner: Sequence[tuple[Workflow, int]], limit: int) -> dict[str
         "sub_outputs",
         "sub_on_finished",
         "sub_counted",
+        "sub_priorities",
     )
     return dict(zip(names, door.columns(rows, len(names)), strict=True))
 

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import Any
 from uuid import uuid4
 
@@ -13,11 +14,14 @@ from baton.errors import InvalidData
 from baton.jobs import Job
 from baton.outcomes import Ack, failure, settle
 from baton.services.executor import Executor
+from baton.services.grafting import completer
 from baton.services.lease_keeper import node_name
 from baton.services.transitions import tell_cycle
 from baton.settings import Settings
+from baton.states import State
 from baton.store.cycles import CycleConnection
 from baton.store.leases import LeaseConnection
+from baton.store.pools import Database
 from baton.telemetry import Telemetry
 from baton.workers import Registry
 
@@ -67,14 +71,20 @@ class Claims:
             ack = settle(job, failure(error))
             cycle = await self._connection.cycle(self._lease, [ack], capacities)
         tell_cycle([(job, ack)], cycle)
-        return (ack if cycle.accepted else None), cycle.jobs
+        if ack.completed and not cycle.accepted:
+            ack = replace(ack, state=State.COMPLETED)  # in a transaction of its own
+        return (ack if cycle.accepted or ack.completed else None), cycle.jobs
 
 
 class Runner:
     """The executor, and what it said of the last job."""
 
     def __init__(
-        self, settings: Settings, registry: Registry, resources: Mapping[str, Any]
+        self,
+        settings: Settings,
+        registry: Registry,
+        resources: Mapping[str, Any],
+        database: Database,
     ) -> None:
         self._acks: list[Ack | None] = []
         self._performing: Job | None = None
@@ -85,15 +95,21 @@ class Runner:
             max_result_bytes=settings.max_result_bytes,
             on_done=lambda _, ack: self._acks.append(ack),
             resources=resources,
+            max_args_bytes=settings.max_args_bytes,
+            complete=completer(database),
         )
 
     @classmethod
     @asynccontextmanager
     async def of(
-        cls, settings: Settings, registry: Registry, resources: Mapping[str, Any]
+        cls,
+        settings: Settings,
+        registry: Registry,
+        resources: Mapping[str, Any],
+        database: Database,
     ) -> AsyncIterator["Runner"]:
         """Keep the executor running inside the block."""
-        runner = cls(settings, registry, resources)
+        runner = cls(settings, registry, resources, database)
         listener = f"baton.testing {uuid4()}"
         Telemetry.attach(listener, "baton.job.exception", runner._hear)
         raised: Exception | None = None

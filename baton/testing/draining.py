@@ -99,7 +99,7 @@ async def drain_queue(
         opened(() if resources is not None else registry.lifespans) as lifespan,
         Database(settings.conninfo, settings.db_schema, size=1) as database,
         Claims.of(settings, queue) as claims,
-        Runner.of(settings, registry, resources or lifespan) as runner,
+        Runner.of(settings, registry, resources or lifespan, database) as runner,
     ):
         drain = _Drain(
             database,

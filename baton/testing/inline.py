@@ -11,8 +11,8 @@ from baton import changes
 from baton.ambient import ambient
 from baton.client import Client
 from baton.client.checks import checked, checked_workflow
-from baton.errors import InlineTooDeep, NotFound, NothingKept
-from baton.jobs import Job, NewJob
+from baton.errors import InlineTooDeep, NotFound, NothingKept, NotPerformed
+from baton.jobs import Grafted, Job, NewJob
 from baton.outcomes import Failure, Outcome
 from baton.services.asking import Caller
 from baton.settings import load
@@ -23,7 +23,7 @@ from baton.testing.performing import Observed, Performed, perform, worker_thread
 from baton.testing.saying import Signals
 from baton.testing.threads import CallingThread
 from baton.workers import Registry, current_registry
-from baton.workflows import Workflow
+from baton.workflows import Graft, Workflow
 
 DEEPEST = 50  # jobs inside jobs
 
@@ -216,6 +216,18 @@ class InlineClient:
         del sent_by, conn
         return self._engine.signals.say(workflow_id, name, payload)
 
+    async def graft(
+        self, workflow_id: Any, graft: Graft, *, before: Any = (), conn: Any = None
+    ) -> Grafted:
+        """Raise `NotFound`, as for a workflow that is kept nowhere."""
+        del graft, before, conn
+        raise NotFound("workflow", workflow_id)
+
+    async def graft_job(self, job: Job, graft: Graft) -> Grafted:
+        """Raise `NotPerformed`: the jobs that are performed here are held by other claims."""
+        del graft
+        raise NotPerformed(job.id)
+
     async def looking(self) -> Client:
         """Raise `NothingKept`: there is no database to look at."""
         raise NothingKept
@@ -256,3 +268,15 @@ class InlineSyncClient:
         """Do what `InlineClient.signal_workflow` does."""
         del sent_by, conn
         return self._engine.signals.say(workflow_id, name, payload)
+
+    def graft(
+        self, workflow_id: Any, graft: Graft, *, before: Any = (), conn: Any = None
+    ) -> Grafted:
+        """Raise `NotFound`, as for a workflow that is kept nowhere."""
+        del graft, before, conn
+        raise NotFound("workflow", workflow_id)
+
+    def graft_job(self, job: Job, graft: Graft) -> Grafted:
+        """Raise `NotPerformed`, as the asynchronous client does."""
+        del graft
+        raise NotPerformed(job.id)

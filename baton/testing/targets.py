@@ -1,6 +1,6 @@
 """Which database a test looks at: the one it names, or that of the innermost `manual`."""
 
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -9,13 +9,13 @@ from typing import Any, Protocol, TypedDict
 from baton.ambient import ambient
 from baton.client import Client, SyncClient
 from baton.errors import ConfigurationError, InvalidConnection
-from baton.jobs import Job, NewJob
+from baton.jobs import Grafted, Job, NewJob
 from baton.settings import Settings, load
 from baton.states import State
 from baton.store import door
 from baton.store.borrowed import borrow, borrow_sync
 from baton.store.pools import Database
-from baton.workflows import Workflow
+from baton.workflows import Graft, Workflow
 
 Rows = Sequence[door.Row]
 
@@ -223,6 +223,15 @@ class _Bound:
             workflow_id, name, payload, sent_by=sent_by, conn=conn
         )
 
+    async def graft(
+        self, workflow_id: Any, graft: Graft, *, before: Iterable[str] = (), conn: Any = None
+    ) -> Grafted:
+        conn = self._or(conn)
+        return await self._client.graft(workflow_id, graft, before=before, conn=conn)
+
+    async def graft_job(self, job: Job, graft: Graft) -> Grafted:
+        return await self._client.graft_job(job, graft)
+
     async def looking(self) -> Client:
         raise InvalidConnection(
             "Query looks over connections of its own, which don't see what this one has not "
@@ -258,6 +267,14 @@ class _SyncBound:
     ) -> bool:
         conn = self._or(conn)
         return self._client.signal_workflow(workflow_id, name, payload, sent_by=sent_by, conn=conn)
+
+    def graft(
+        self, workflow_id: Any, graft: Graft, *, before: Iterable[str] = (), conn: Any = None
+    ) -> Grafted:
+        return self._client.graft(workflow_id, graft, before=before, conn=self._or(conn))
+
+    def graft_job(self, job: Job, graft: Graft) -> Grafted:
+        return self._client.graft_job(job, graft)
 
     def _or(self, conn: Any) -> Any:
         return self._conn if conn is None else conn

@@ -5,6 +5,7 @@ from copy import copy
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Literal, Self, get_args
+from uuid import UUID
 
 from baton.conditions import Condition
 from baton.documents import check_text
@@ -333,6 +334,31 @@ class StepBuilder:
             **facts,
         )
         return self
+
+
+def check_subworkflows(steps: Iterable[NewStep], around: set[UUID]) -> None:
+    """Check the workflows that steps are.
+
+    Args:
+        steps: of one workflow.
+        around: ids of the workflow, and of those that it is a part of.
+
+    Raises:
+        InvalidWorkflow: one is not valid, or can't be part of this one.
+    """
+    for step in steps:
+        inner = step.workflow
+        if inner is None:
+            continue
+        if inner.workflow_id in around:
+            raise InvalidWorkflow(f"step {step.name!r} is a workflow that it is itself part of")
+        if inner.unique is not None:
+            raise InvalidWorkflow(
+                f"step {step.name!r} is a workflow with unique, which only a workflow that "
+                f"stands alone may have"
+            )
+        check_subworkflows(inner._steps.values(), {*around, inner.workflow_id})  # noqa: SLF001
+        inner.steps()
 
 
 def _check_name(name: str) -> None:

@@ -10,10 +10,11 @@ from baton.ambient import ambient
 from baton.documents import check_text
 from baton.errors import CyclicWorkflow, InvalidJob, InvalidWorkflow, UnknownDependency
 from baton.graphs.graph import WorkflowGraph
-from baton.jobs import PRIORITIES, Job, NewJob, check_time, seconds
+from baton.jobs import PRIORITIES, Grafted, Job, NewJob, check_time, seconds
 from baton.workers import Registry, current_registry
 from baton.workflows.drawing import sheet
-from baton.workflows.steps import NewStep, StepBuilder
+from baton.workflows.grafts import Graft
+from baton.workflows.steps import NewStep, StepBuilder, check_subworkflows
 
 
 class Template(NamedTuple):
@@ -165,7 +166,7 @@ class Workflow(StepBuilder):
             ordered = [steps[name] for name in sorter.static_order()]
         except CycleError as error:
             raise CyclicWorkflow(error.args[1]) from None
-        self._check_subworkflows({self.workflow_id})
+        check_subworkflows(ordered, {self.workflow_id})
         return ordered
 
     def validate(self) -> list[str]:
@@ -183,21 +184,6 @@ class Workflow(StepBuilder):
             UnknownDependency, CyclicWorkflow, InvalidWorkflow: as `steps` does.
         """
         return WorkflowGraph(sheet(self))
-
-    def _check_subworkflows(self, around: set[UUID]) -> None:
-        for step in self._steps.values():
-            inner = step.workflow
-            if inner is None:
-                continue
-            if inner.workflow_id in around:
-                raise InvalidWorkflow(f"step {step.name!r} is a workflow that it is itself part of")
-            if inner.unique is not None:
-                raise InvalidWorkflow(
-                    f"step {step.name!r} is a workflow with unique, which only a workflow that "
-                    f"stands alone may have"
-                )
-            inner._check_subworkflows({*around, inner.workflow_id})  # noqa: SLF001  its own class
-            inner.steps()
 
     async def insert(self, *, conn: Any = None) -> Sequence[Job]:
         """Validate the workflow and insert all of it, or nothing.
@@ -251,6 +237,22 @@ class Workflow(StepBuilder):
         return ambient.sync_client.signal_workflow(
             workflow_id, name, payload, sent_by=sent_by, conn=conn
         )
+
+    @staticmethod
+    async def graft(
+        workflow_id: UUID | str, graft: Graft, *, before: Iterable[str] = (), conn: Any = None
+    ) -> Grafted:
+        """Add steps to a workflow with the default client; `Client.graft` says more."""
+        grafted: Grafted = await ambient.client.graft(workflow_id, graft, before=before, conn=conn)
+        return grafted
+
+    @staticmethod
+    def graft_sync(
+        workflow_id: UUID | str, graft: Graft, *, before: Iterable[str] = (), conn: Any = None
+    ) -> Grafted:
+        """Do what `graft` does, without an event loop."""
+        grafted: Grafted = ambient.sync_client.graft(workflow_id, graft, before=before, conn=conn)
+        return grafted
 
     def insert_sync(self, *, conn: Any = None) -> Sequence[Job]:
         """Do what `insert` does, without an event loop; ``conn`` as `SyncClient.insert` has it."""

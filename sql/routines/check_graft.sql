@@ -9,9 +9,7 @@
 create or replace function baton.check_graft(
   flow uuid,
   grafter bigint,   -- 0 when people graft
-  names text[],     -- of the new steps of the workflow
-  needs text[],     -- of the steps that they wait for and that are not new
-  waited boolean,
+  plan jsonb,       -- as sql/routines/graft_steps.sql reads it
   before bigint[],
   out kept_names text[],
   out kept bigint[],
@@ -23,6 +21,13 @@ language plpgsql
 set enable_seqscan = off set enable_bitmapscan = off set enable_hashjoin = off set enable_mergejoin = off
 as $$
 declare
+  names text[] := array(
+    select step.value ->> 'name' from jsonb_array_elements(plan -> 'steps') as step (value)
+    where step.value ->> 'inside' is null
+  );
+  needs text[] := array(
+    select distinct need.value ->> 1 from jsonb_array_elements(plan -> 'needs') as need (value)
+  );
   bad text;
   others bigint[];
 begin
@@ -50,11 +55,11 @@ begin
   where need.name not in (select unnest(needed_names))
   limit 1;
   if bad is not null then
-    perform baton.refuse_graft('unknown', bad);
+    perform baton.refuse_graft('unknown', baton.needing_step(plan, bad), bad);
   end if;
 
   dependents := before;
-  if grafter <> 0 and waited then
+  if grafter <> 0 and (plan ->> 'wait')::boolean then
     dependents := array(
       select edge.child_id
       from baton.workflow_edges as edge
@@ -87,7 +92,7 @@ begin
   where step.job_id = any (others) and step.job_id in (select after.id from after)
   limit 1;
   if bad is not null then
-    perform baton.refuse_graft('circle', bad);
+    perform baton.refuse_graft('circle', baton.needing_step(plan, bad), bad);
   end if;
 end
 $$;

@@ -186,7 +186,14 @@ begin
   left join lateral (
     select
       json_agg(parent.job_id) filter (where parent.result is not null) as ids,
-      json_agg(parent.step_name) filter (where parent.grafted_by is not null) as grafted
+      -- by whom is looked up for those alone
+      json_agg(json_build_array(parent.job_id, parent.step_name, (
+        select grafter.step_name from baton.workflow_steps as grafter
+        where grafter.job_id = parent.grafted_by
+      ))) filter (
+        where parent.grafted_by is not null
+          and parent.subworkflow_id is distinct from step.workflow_id
+      ) as grafted
     from baton.workflow_edges as edge
     join baton.workflow_steps as parent on parent.job_id = edge.parent_id
     where edge.child_id = any (array[step.job_id, case

@@ -10,7 +10,7 @@ as $$
       or (step.value ->> 'top')::integer not in (
         select (old.value ->> 'ordinal')::integer
         from jsonb_array_elements(plan -> 'steps') as old (value)
-        where old.value ->> 'flow' is null and old.value ->> 'name' = any (kept)
+        where old.value ->> 'inside' is null and old.value ->> 'name' = any (kept)
       )
     order by 1
   )

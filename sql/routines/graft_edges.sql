@@ -17,11 +17,11 @@ as $$
   where ids[(need.value ->> 0)::integer] >= first
   union all
   select pair.parent_id, pair.child_id
-  from jsonb_to_recordset(plan -> 'steps') as step (ordinal integer, flow uuid)
+  from jsonb_to_recordset(plan -> 'steps') as step (ordinal integer, inside uuid)
   cross join lateral (
     select parent as parent_id, ids[step.ordinal] as child_id where parent is not null
     union all
     select ids[step.ordinal], dependent.id from unnest(dependents) as dependent (id)
   ) as pair
-  where step.flow is null and ids[step.ordinal] >= first
+  where step.inside is null and ids[step.ordinal] >= first
 $$;

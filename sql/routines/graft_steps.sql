@@ -27,17 +27,7 @@ declare
 begin
   added := '{}';
   unsure := '{}';
-  onto := baton.check_graft(
-    flow,
-    grafter,
-    array(
-      select step.value ->> 'name' from jsonb_array_elements(plan -> 'steps') as step (value)
-      where step.value ->> 'flow' is null
-    ),
-    array(select distinct need.value ->> 1 from jsonb_array_elements(plan -> 'needs') as need (value)),
-    (plan ->> 'wait')::boolean,
-    before
-  );
+  onto := baton.check_graft(flow, grafter, plan, before);
   kept := onto.kept_names;
   fresh := baton.fresh_steps(plan, kept);
   if cardinality(fresh) = 0 then
@@ -62,7 +52,7 @@ begin
       array_agg(step.worker) as workers,
       array_agg(step.args) as args,
       array_agg(case
-        when step.flow is null then (step.meta::jsonb || jsonb_strip_nulls(jsonb_build_object(
+        when step.inside is null then (step.meta::jsonb || jsonb_strip_nulls(jsonb_build_object(
           'workflow_id', flow,
           'workflow_name', step.name,
           'workflow_label', origin.name,
@@ -71,12 +61,12 @@ begin
         else step.meta
       end) as metas,
       array_agg(case
-        when step.flow is null and origin.tags <> '{}'
+        when step.inside is null and origin.tags <> '{}'
           then (step.tags::jsonb || to_jsonb(origin.tags))::text
         else step.tags
       end) as tags,
       array_agg(case
-        when step.flow is null then coalesce(origin.priority, step.priority)
+        when step.inside is null then coalesce(origin.priority, step.priority)
         else step.priority
       end) as priorities,
       array_agg(step.max_attempts) as max_attempts,
@@ -89,7 +79,7 @@ begin
     from (
       select *
       from jsonb_to_recordset(plan -> 'steps') as step (
-        ordinal integer, flow uuid, name text, queue text, worker text, args text, meta text,
+        ordinal integer, inside uuid, name text, queue text, worker text, args text, meta text,
         tags text, priority smallint, max_attempts smallint, scheduled_at timestamptz,
         delay double precision, timeout double precision, deadline timestamptz, weight smallint,
         suspended boolean
@@ -119,7 +109,7 @@ begin
       from jsonb_array_elements(plan -> 'steps') as step (value)
       join unnest(onto.kept_names, onto.kept) as found (name, id)
         on found.name = step.value ->> 'name'
-      where step.value ->> 'flow' is null
+      where step.value ->> 'inside' is null
     ) as old on old.ordinal = given.ordinal;
   end if;
 
@@ -129,9 +119,9 @@ begin
   )
   select
     ids[step.ordinal],
-    coalesce(step.flow, flow),
+    coalesce(step.inside, flow),
     step.name,
-    case when step.flow is null and origin.parent is not null then array[origin.parent] else '{}' end
+    case when step.inside is null and origin.parent is not null then array[origin.parent] else '{}' end
       || array(select jsonb_array_elements_text(step.deps::jsonb)),
     step.ignore_cancelled,
     step.ignore_discarded,
@@ -143,16 +133,16 @@ begin
     step.wait_seconds,
     step.on_timeout,
     step.subworkflow,
-    case when step.flow is null then grafter end,
+    case when step.inside is null then grafter end,
     step.has_callbacks
   from jsonb_to_recordset(plan -> 'steps') as step (
-    ordinal integer, flow uuid, name text, deps text, ignore_cancelled boolean,
+    ordinal integer, inside uuid, name text, deps text, ignore_cancelled boolean,
     ignore_discarded boolean, ignore_skipped boolean, run_on text, kind text, condition text,
     signal text, wait_seconds double precision, on_timeout baton.job_state, subworkflow uuid,
     has_callbacks boolean
   )
   where ids[step.ordinal] >= made[1]
-  order by step.flow, step.name
+  order by step.inside, step.name
   on conflict on constraint workflow_steps_unique_name do nothing;
   get diagnostics written = row_count;
   if written < cardinality(fresh) then
@@ -161,7 +151,7 @@ begin
       from jsonb_array_elements(plan -> 'steps') as step (value)
       join baton.workflow_steps as other
         on other.workflow_id = flow and other.step_name = step.value ->> 'name'
-      where step.value ->> 'flow' is null
+      where step.value ->> 'inside' is null
         and other.job_id <> ids[(step.value ->> 'ordinal')::integer]
       limit 1
     ));
@@ -172,8 +162,8 @@ begin
   from (
     select step.name, step.suspended, ids[step.ordinal] as id
     from jsonb_to_recordset(plan -> 'steps')
-      as step (ordinal integer, flow uuid, name text, suspended boolean)
-    where step.flow is null and ids[step.ordinal] >= made[1]
+      as step (ordinal integer, inside uuid, name text, suspended boolean)
+    where step.inside is null and ids[step.ordinal] >= made[1]
     order by step.ordinal
   ) as step;
 

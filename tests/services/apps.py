@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import baton
-from baton import Job, Registry, resource
+from baton import Graft, Job, Registry, resource
 
 registry = Registry()
 
@@ -76,3 +76,19 @@ def leaves_its_pid(_job: Job, path: str) -> None:
     os.rename(f"{path}.part", path)  # noqa: PTH104
     while True:
         time.sleep(60)
+
+
+@registry.worker()
+def says(_job: Job, word: str) -> str:
+    return word
+
+
+@registry.worker()
+def joins(job: Job) -> dict[str, Any]:
+    return job.grafted("split")
+
+
+@registry.worker(executor="process")
+def splits(job: Job) -> Graft:
+    job.graft_sync(Graft().add("early", says.new(word="early")))
+    return Graft().fan_out("part", [says.new(word=str(number)) for number in range(2)])
