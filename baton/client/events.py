@@ -1,11 +1,13 @@
 """The part of a client that tells what happens to workflows: ``client.events``."""
 
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from functools import partial
 from random import uniform
+from typing import TypeVar
 from uuid import UUID
 
 import structlog
-from anyio import CancelScope, sleep
+from anyio import sleep
 
 from baton.client.hub import FIRST_DELAY, LONGEST_DELAY, Hub, Subscription
 from baton.errors import ConfigurationError, DatabaseError, NotFound
@@ -15,6 +17,7 @@ from baton.store.pools import Database
 
 log = structlog.get_logger("baton.events")
 
+Found = TypeVar("Found")
 Seeds = Sequence[StepUpdated | WorkflowFinished]
 LEAST_BUFFER = 2
 FINAL = frozenset({"completed", "discarded", "cancelled"})
@@ -88,14 +91,13 @@ class EventSource:
                     case Resumed():
                         yield event
                         if seed:
-                            seeds = await self._patiently(subscription, flow)
+                            seeds = await _patiently(partial(self._look, subscription, flow))
                     case WorkflowFinished() if flow is not None:
                         seeds = [*await self._late(subscription, flow), event]
                     case _:
                         yield event
         finally:
-            with CancelScope(shield=True):
-                await self._hub.leave(subscription)
+            self._hub.leave(subscription)
 
     async def _look(self, subscription: Subscription, workflow_id: UUID | None) -> Seeds:
         """Return how things stand, and pass over events that are older than that.
@@ -109,17 +111,6 @@ class EventSource:
             subscription.heard.is_news(each)
         return seeds
 
-    async def _patiently(self, subscription: Subscription, workflow_id: UUID | None) -> Seeds:
-        """Do the same after a gap, when the database may still be away."""
-        delay = FIRST_DELAY
-        while True:
-            try:
-                return await self._look(subscription, workflow_id)
-            except DatabaseError as error:
-                log.debug("events.unavailable", reason=str(error))
-            await sleep(uniform(delay / 2, delay))  # noqa: S311
-            delay = min(delay * 2, LONGEST_DELAY)
-
     async def _late(self, subscription: Subscription, workflow_id: UUID) -> Seeds:
         """Return the ends of steps that were not heard of before that of their workflow.
 
@@ -127,11 +118,7 @@ class EventSource:
         have finished the workflow by then.
         """
         known = subscription.heard.ended()
-        try:
-            _, found = await states(self._database, workflow_id, heard=known)
-        except DatabaseError as error:
-            log.debug("events.unavailable", reason=str(error))
-            found = []
+        _, found = await _patiently(lambda: states(self._database, workflow_id, heard=known))
         ended = [
             each
             for each in found
@@ -142,6 +129,18 @@ class EventSource:
         while isinstance(waiting := subscription.take(), StepUpdated):
             ended.append(waiting)
         return ended
+
+
+async def _patiently(read: Callable[[], Awaitable[Found]]) -> Found:
+    """Read until it succeeds: the database may be away for a while."""
+    delay = FIRST_DELAY
+    while True:
+        try:
+            return await read()
+        except DatabaseError as error:
+            log.debug("events.unavailable", reason=str(error))
+        await sleep(uniform(delay / 2, delay))  # noqa: S311
+        delay = min(delay * 2, LONGEST_DELAY)
 
 
 def _id(given: UUID | str) -> UUID:

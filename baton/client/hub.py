@@ -1,13 +1,12 @@
 """One connection that listens for all subscriptions of a client, and shares out what it hears."""
 
 import asyncio
-from contextlib import AsyncExitStack
 from random import uniform
 
 import structlog
-from anyio import CancelScope, Event, Lock, sleep
+from anyio import CancelScope, Event, sleep
 
-from baton.errors import CannotListen, DatabaseError
+from baton.errors import BatonError, CannotListen
 from baton.events import Buffer, Heard, Resumed, Snapshot, StepUpdated, WorkflowFinished, read
 from baton.events import Event as AnyEvent
 from baton.store.events import Hearing, hearing
@@ -30,6 +29,7 @@ class Subscription:
         self.channel = channel
         self.heard = Heard()
         self.listening = Event()
+        self.error: Exception | None = None
         self._closed = False
         self._buffer = Buffer(buffer)
         self._snapshot: Snapshot | None = None
@@ -51,6 +51,11 @@ class Subscription:
         """Pass over what a look at the database has seen."""
         self._snapshot = snapshot
         self._buffer.forget(snapshot)
+
+    def refuse(self, error: Exception) -> None:
+        """Tell why nothing can be heard."""
+        self.error = error
+        self.listening.set()
 
     def close(self) -> None:
         """Let nobody wait for an event any more."""
@@ -75,6 +80,9 @@ class Subscription:
 class Hub:
     """Listens while there is a subscription, on one connection, and again after it was lost.
 
+    Subscriptions come and go without a lock, and leaving awaits nothing: Python may end a generator
+    that was left in the middle of an await, and whatever that held would never be free again.
+
     Args:
         dsn: past a pooler; ``None`` where nothing can listen.
         schema: the schema whose events are wanted.
@@ -86,8 +94,8 @@ class Hub:
         self._schema = schema
         self._timeout = timeout
         self._subscriptions: set[Subscription] = set()
-        self._changing = Lock()
-        self._task: asyncio.Task[None] | None = None
+        self._task: asyncio.Task[None] | None = None  # the one that takes subscriptions
+        self._tasks: set[asyncio.Task[None]] = set()  # and those that are still closing
         self._waiting: CancelScope | None = None
         self.channels: frozenset[str] = frozenset()
 
@@ -100,75 +108,63 @@ class Hub:
         """
         if self._dsn is None:
             raise CannotListen
-        async with self._changing:
-            self._subscriptions.add(subscription)
-            try:
-                if self._task is None:
-                    await self._start(self._dsn)
-            except BaseException:
-                self._subscriptions.discard(subscription)
-                raise
+        self._subscriptions.add(subscription)
+        if self._task is None:
+            self._task = asyncio.create_task(self._run(self._dsn), name="baton events")
+            self._tasks.add(self._task)
+            self._task.add_done_callback(self._tasks.discard)
         self._look_again()
         await subscription.listening.wait()
+        if subscription.error is not None:
+            raise subscription.error
 
-    async def leave(self, subscription: Subscription) -> None:
-        """Forget a subscription; the last one closes the connection."""
+    def leave(self, subscription: Subscription) -> None:
+        """Forget a subscription; with the last one the connection is closed."""
         self._subscriptions.discard(subscription)
         self._look_again()
-        async with self._changing:
-            if not self._subscriptions:
-                await self._stop()
 
     async def close(self) -> None:
         """End all subscriptions."""
         for each in self._subscriptions:
             each.close()
-        async with self._changing:
-            await self._stop()
-
-    async def _start(self, dsn: str) -> None:
-        """Connect here, so that who asks first is told what is wrong."""
-        stack = AsyncExitStack()
-        connection = await stack.enter_async_context(
-            hearing(dsn, self._schema, timeout=self._timeout)
-        )
-        self._task = asyncio.create_task(self._run(dsn, stack, connection), name="baton events")
-
-    async def _stop(self) -> None:
-        task, self._task = self._task, None
-        if task is not None:
+        self._subscriptions.clear()
+        self._task = None
+        tasks = list(self._tasks)
+        for task in tasks:
             task.cancel()
+        if tasks:
             with CancelScope(shield=True):
-                await asyncio.wait([task])
+                await asyncio.wait(tasks)
 
-    async def _run(self, dsn: str, stack: AsyncExitStack, connection: Hearing) -> None:
+    async def _run(self, dsn: str) -> None:
         again = False
-        try:
-            while True:
-                try:
-                    await self._serve(connection, again=again)
-                except DatabaseError as error:
-                    log.debug("events.lost", reason=str(error))
-                await stack.aclose()
-                connection = await self._reconnect(dsn, stack)
-                again = True
-        finally:
-            with CancelScope(shield=True):
-                await stack.aclose()
-
-    async def _reconnect(self, dsn: str, stack: AsyncExitStack) -> Hearing:
         delay = FIRST_DELAY
-        while True:
+        while self._subscriptions:
+            try:
+                async with hearing(dsn, self._schema, timeout=self._timeout) as connection:
+                    delay = FIRST_DELAY
+                    await self._serve(connection, again=again)
+                    return
+            except BatonError as error:
+                log.debug("events.lost", reason=str(error))
+                self._refuse(error)
+            except Exception as error:  # who subscribes waits for this task
+                log.exception("events.failed")
+                self._refuse(error)
+            again = True
             await sleep(uniform(delay / 2, delay))  # noqa: S311
             delay = min(delay * 2, LONGEST_DELAY)
-            try:
-                return await stack.enter_async_context(
-                    hearing(dsn, self._schema, timeout=self._timeout)
-                )
-            except DatabaseError as error:
-                log.debug("events.unavailable", reason=str(error))
+        self._task = None
+
+    def _refuse(self, error: Exception) -> None:
+        """Tell those who have heard nothing yet; the others wait for the database."""
+        for each in list(self._subscriptions):
+            if not each.listening.is_set():
+                self._subscriptions.discard(each)
+                each.refuse(error)
 
     async def _serve(self, connection: Hearing, *, again: bool) -> None:
+        """Share out what is heard until nobody is left."""
         self.channels = frozenset()
         while True:
             while (wanted := self._wanted()) != self.channels:
@@ -177,6 +173,9 @@ class Hub:
                 for channel in self.channels - wanted:
                     await connection.unlisten(channel)
                 self.channels = wanted
+            if not wanted:
+                self._task = None  # at once: who comes now needs another connection
+                return
             for each in self._subscriptions:
                 if each.listening.is_set() and again:
                     each.resume()

@@ -1,6 +1,8 @@
 """Events of steps and workflows: what is published, and what subscribers get to see of it."""
 
 import json
+import os
+import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import aclosing, asynccontextmanager
 from typing import Any
@@ -25,7 +27,7 @@ from baton import (
 )
 from baton.ambient import ambient
 from baton.client import SyncClient
-from baton.errors import CannotListen, ConfigurationError, NotFound
+from baton.errors import CannotListen, ConfigurationError, DatabaseUnavailable, NotFound
 from baton.settings import load
 from baton.states import State
 from baton.store import door
@@ -394,8 +396,9 @@ async def test_a_lost_connection_is_noticed_and_nothing_is_missed_silently(
             await until(seeded.has(("a", "executing")))
             await until(plain.has(("a", "executing")))
             async with connection(database) as other:
-                # nobody can connect until the step has ended
-                await other.execute(CUT.encode())
+                # this can't be heard by anybody: it commits with the end of the connection
+                async with other.transaction():
+                    await other.execute(CUT.encode())
                 await worker.complete(first)
 
                 async def both_resumed() -> bool:
@@ -522,6 +525,48 @@ async def test_a_retried_workflow_goes_on_for_those_who_follow(
     assert page.said[-2:] == [("a", "executing"), ("a", "completed")]
 
 
+async def test_what_waits_outside_its_workflow_and_what_is_skipped_are_told_too(
+    database: str, registry: Registry
+) -> None:
+    inner = Workflow("inner").add("x", job(worker="works"))
+    flow = (
+        Workflow("outer")
+        .add("first", job(worker="works"))
+        .add("inner", inner, deps=["first"])
+        .sleep("pause", 0.01, deps=["first"])
+        .wait_for("approval", timeout=0.01, on_timeout="completed", deps=["first"])
+        .add("alarm", job(worker="works"), deps=["pause"], run_on="failed")
+    )
+    page = Page()
+    async with running(database, registry) as (_, client), anyio.create_task_group() as tasks:
+        tasks.start_soon(page.read, client.events.subscribe_workflow(flow.workflow_id))
+        await listening(database)
+        await client.insert_workflow(flow)
+        due = "update baton.workflow_waits set until = now() where signal is not null returning 1"
+        sweep = "select swept from baton.sweep_releases(0, 0, 100)"
+
+        async def ended() -> bool:
+            waits = "select array_agg(job_id) from baton.workflow_waits where woken_at is null"
+            await rows(database, due)
+            if ids := await value(database, waits):
+                leave = "insert into baton.workflow_releases (job_ids) values (%s) returning id"
+                await rows(database, leave, ids)
+                await rows(database, sweep)
+            return page.ended.is_set()
+
+        await until(ended)
+    told = {name: [state for step, state in page.said if step == name] for name, _ in page.said}
+    assert told == {
+        "first": ["executing", "completed"],
+        "inner": ["executing", "completed"],
+        "pause": ["snoozed", "completed"],
+        "approval": ["snoozed", "completed"],
+        "alarm": ["completed"],
+    }
+    skipped = [e.step_name for e in page.events if isinstance(e, StepUpdated) and e.skipped]
+    assert skipped == ["alarm"]
+
+
 async def test_a_dead_process_is_told_as_a_failed_attempt(database: str) -> None:
     flow = Workflow("flow").add("a", job())
     async with (
@@ -630,6 +675,23 @@ async def test_where_nothing_can_listen_it_says_what_to_set(database: str) -> No
             await anext(client.events.subscribe_all(buffer=1))
 
 
+async def test_who_subscribes_first_is_told_that_there_is_no_database() -> None:
+    async with contextless("postgresql://127.0.0.1:1/nowhere") as client:
+        for _ in range(2):
+            with pytest.raises(DatabaseUnavailable):
+                await anext(client.events.subscribe_all())
+
+
+@asynccontextmanager
+async def contextless(dsn: str) -> AsyncIterator[Client]:
+    """A client that is not opened, and closed in the end."""
+    client = Client(dsn)
+    try:
+        yield client
+    finally:
+        await client.close()
+
+
 async def test_closing_the_client_ends_its_subscriptions(database: str) -> None:
     page = Page()
     async with anyio.create_task_group() as tasks:
@@ -650,3 +712,44 @@ async def test_a_process_may_publish_nothing(database: str, registry: Registry) 
         await client.insert_workflow(flow)
         await until(finished(database))
         assert await heard() == []
+
+
+PROGRAM = """
+import asyncio
+import sys
+from baton import Client, Events
+
+async def page(events):
+    async for event in events:
+        print(event.state, flush=True)
+
+async def main():
+    pages = [page(Events.subscribe_workflow(sys.argv[1], seed=True)) for _ in range(3)]
+    tasks = [asyncio.create_task(each) for each in pages]
+    async for event in Events.subscribe_workflow(sys.argv[1], seed=True):
+        break
+    if sys.argv[2] == "closed":
+        async with Client() as client:
+            tasks.append(asyncio.create_task(page(client.events.subscribe_all(seed=True))))
+            await anext(client.events.subscribe_all(seed=True))
+
+asyncio.run(main())
+"""
+
+
+@pytest.mark.parametrize("how", ["default client", "closed"])
+async def test_a_program_that_ends_while_it_is_subscribed_ends_without_a_word(
+    database: str, how: str
+) -> None:
+    flow = Workflow("flow").add("a", job())
+    async with Client(database) as client:
+        await client.insert_workflow(flow)
+    command = [sys.executable, "-W", "error", "-c", PROGRAM]
+    with anyio.fail_after(60):
+        ended = await anyio.run_process(
+            [*command, str(flow.workflow_id), how],
+            check=False,
+            env={**os.environ, "BATON_DSN": database},
+        )
+    assert (ended.returncode, ended.stderr.decode()) == (0, "")
+    assert set(ended.stdout.decode().split()) <= {"available"}
