@@ -26,5 +26,6 @@ from baton.workflow_steps as step
 join baton.jobs as job on job.id = step.job_id
 where step.workflow_id = %(id)s
   and step.job_id > %(after)s::bigint
+  and job.id > %(after)s::bigint  -- it follows, but the planner does not know
 order by step.job_id
 limit %(limit)s

@@ -23,19 +23,6 @@ with page as (
     )
   order by workflow.inserted_at desc, workflow.id desc
   limit %(limit)s
-),
-open as (
-  select each.workflow_id, json_object_agg(each.state, each.steps) as counts
-  from (
-    select node.workflow_id, node.state, count(*) as steps
-    from baton.workflow_nodes as node
-    where node.workflow_id = any (array(
-        select page.id from page where page.state = 'executing' and not page.counted
-      ))
-      and node.finished_at is null
-    group by node.workflow_id, node.state
-  ) as each
-  group by each.workflow_id
 )
 select
   page.id,
@@ -53,7 +40,7 @@ select
   progress.cancelled,
   coalesce(open.counts, '{}') as counts
 from page
-left join open on open.workflow_id = page.id
+left join baton.count_open_steps(array(select page.id from page)) as open on open.workflow_id = page.id
 left join baton.read_progress(array(select page.id from page)) as progress
   on progress.workflow_id = page.id
 order by page.inserted_at desc, page.id desc

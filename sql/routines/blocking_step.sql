@@ -1,8 +1,8 @@
 -- The step to look at when somebody asks why a step waits or ended without having run; null when it is
 -- itself to be looked at. Of a step that waits, a dependency that keeps its gate closed, hopeless ones
 -- and old ones first; of one that was cancelled or skipped along, the dependency that its cause names
--- (in the words of cancel_poisoned_steps and skip_cause); of a sub-workflow that failed, the step in
--- it that failed first. Locks nothing.
+-- (in the words of cancel_poisoned_steps and skip_cause); of a step that ended because its sub-workflow
+-- failed, the step in that which failed first. Locks nothing.
 create or replace function baton.blocking_step(id bigint) returns bigint
 language plpgsql stable
 set enable_seqscan = off set enable_bitmapscan = off set enable_hashjoin = off set enable_mergejoin = off
@@ -44,7 +44,8 @@ begin
     end
   order by parent.finished_at, parent.job_id
   limit 1;
-  if found is not null or step.subworkflow_id is null or step.outcome = 'completed' then
+  -- in the words of ended_waits
+  if found is not null or not coalesce(starts_with(step.cause, 'its workflow failed: '), false) then
     return found;
   end if;
 
@@ -54,10 +55,7 @@ begin
   join baton.workflow_steps as failed
     on failed.workflow_id = step.subworkflow_id and failed.step_name = each.name
   where completion.workflow_id = step.subworkflow_id
-    -- those that were cancelled because it was are no reason for it
-    and step.parked_at is not null
     and failed.outcome <> 'completed'
-    and failed.finished_at <= step.finished_at
   order by failed.finished_at, failed.job_id
   limit 1;
   return found;
