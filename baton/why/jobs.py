@@ -64,11 +64,14 @@ def _verdict(job: JobFacts, queue: QueueFacts | None, because: Why | None) -> Ve
 def _ended(job: JobFacts, state: State, because: Why | None) -> Verdict:
     at = "" if job.ended_at is None else f" at {words.moment(job.ended_at, job.now)}"
     facts = [_at("ended", "ended", job.ended_at, job)] if job.ended_at else []
-    if state is State.COMPLETED and not (job.step and job.step.skipped):
-        return Verdict(Reason.COMPLETED, f"completed{at}", facts)
-    cause = (job.step.cause if job.step else None) or job.error
+    own = job.step.cause if job.step else None
+    # a job that completed in the end may have failed before, and that is no reason
+    cause = own if state is State.COMPLETED else own or job.error
     if cause:
         facts.append(Fact("cause", words.line(cause), {"cause": cause}))
+    if state is State.COMPLETED and not (job.step and job.step.skipped):
+        told = f"completed{at}: {words.line(cause)}" if cause else f"completed{at}"
+        return Verdict(Reason.COMPLETED, told, facts)
     reason = Reason.SKIPPED if state is State.COMPLETED else Reason(state.value)
     told = f"was {reason.value}{at}"
     if reason is Reason.DISCARDED and job.attempt:

@@ -75,6 +75,30 @@ def test_workflows_are_listed_by_criteria_and_in_pages(database: str) -> None:
     assert "it is one of executing, completed, failed" in refused.stderr
 
 
+def test_why_is_answered_in_one_line_and_with_evidence(database: str, flow: Workflow) -> None:
+    out = said("workflow", "why", str(flow.workflow_id)[:8], dsn=database)
+    sentence, *evidence = out.splitlines()
+    assert sentence.startswith("workflow brief [red]x[/red]")
+    assert sentence.endswith("because no live worker process serves queue default")
+    assert evidence[0] == "  progress     0 of 2 steps done"
+    assert evidence[-2:] == [
+        "step fetch",
+        "  processes    no live worker process serves queue default",
+    ]
+    assert "\x1b" not in out
+    step = json.loads(
+        said("workflow", "why", str(flow.workflow_id), "summarize", "--json", dsn=database)
+    )
+    assert step["reason"] == "dependency"
+    assert step["evidence"][0]["name"] == "fetch"
+    assert step["because"]["reason"] == "unserved"
+    job_id = step["evidence"][0]["job_id"]
+    assert said("job", "why", str(job_id), dsn=database).startswith("step fetch waits because")
+    refused = baton("workflow", "why", str(flow.workflow_id), "fetsch", dsn=database)
+    assert refused.returncode != 0
+    assert "there is no step 'fetsch' in workflow" in refused.stderr
+
+
 def test_a_workflow_is_shown_by_the_beginning_of_its_id(database: str, flow: Workflow) -> None:
     for given in (str(flow.workflow_id), str(flow.workflow_id)[:8]):
         out = said("workflow", "show", given, dsn=database)

@@ -423,6 +423,44 @@ async def test_the_first_failure_inside_a_sub_workflow_is_told(
     assert whole.root.subject == "step a"
 
 
+async def test_a_workflow_that_somebody_cancelled_says_so_everywhere(
+    client: Client, worker: Process, database: str
+) -> None:
+    inner = Workflow("inner").add("a", job()).add("b", job(), deps=["a"])
+    flow = Workflow("outer").add("ingest", inner).add("report", job(), deps=["ingest"])
+    await start(client, flow)
+    await sweep(database)
+    await client.cancel_workflow(flow.workflow_id, "the customer left")
+    await sweep(database)
+    for subject in [
+        (flow.workflow_id, "report"),
+        (flow.workflow_id, "ingest"),
+        (flow.workflow_id, None),
+        (inner.workflow_id, "b"),
+        (inner.workflow_id, None),
+    ]:
+        why = await client.why(*subject)
+        assert why.sentence.endswith("the customer left"), subject
+
+
+async def test_a_worker_waits_for_a_signal(client: Client, worker: Process) -> None:
+    await start(client, flow := Workflow("w").add("a", job()))
+    [a] = await worker.fetch()
+    note = json.dumps({"signal": "approved", "seconds": 600, "on_timeout": "resume"})
+    await worker.acknowledge(ended(a, State.SUSPENDED, note=note))
+    why = await client.why(flow.workflow_id, "a")
+    assert why.reason is Reason.SIGNAL
+    assert why.sentence.endswith("(in 10 min), when it runs on")
+
+
+async def test_a_step_that_somebody_skipped(client: Client, worker: Process) -> None:
+    flow = Workflow("w").add("a", job()).add("b", job(), deps=["a"])
+    await start(client, flow)
+    await client.skip_step(flow.workflow_id, "a", reason="done by hand")
+    why = await client.why(flow.workflow_id, "a")
+    assert "done by hand" in [fact.text for fact in why.evidence]
+
+
 async def test_the_steps_of_a_sub_workflow_that_never_began_lead_out_of_it(
     database: str, client: Client, worker: Process
 ) -> None:

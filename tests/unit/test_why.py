@@ -74,6 +74,18 @@ CASES: list[tuple[JobFacts, QueueFacts | None, Reason, str]] = [
         "completed at 2026-11-21 06:30:00 UTC (2 h ago)",
     ),
     (
+        job("completed", error="no", attempt=2),
+        None,
+        Reason.COMPLETED,
+        "completed",
+    ),
+    (
+        step("completed", cause="done by hand"),
+        None,
+        Reason.COMPLETED,
+        "completed: done by hand",
+    ),
+    (
         job("discarded", ended_at=ago(1), attempt=3, max_attempts=3, error="no\nsuch  table"),
         None,
         Reason.DISCARDED,
@@ -102,8 +114,10 @@ CASES: list[tuple[JobFacts, QueueFacts | None, Reason, str]] = [
         executing(alive=False),
         None,
         Reason.LOST,
-        "was executed by host:1, last heard of at 2026-11-21 08:29:30 UTC (30 s ago), which is "
-        "dead: it is about to be given to another",
+        (
+            "was executed by host:1, last heard of at 2026-11-21 08:29:30 UTC (30 s ago), which is "
+            "dead: it is about to be given to another"
+        ),
     ),
     (
         parked("approved"),
@@ -121,8 +135,10 @@ CASES: list[tuple[JobFacts, QueueFacts | None, Reason, str]] = [
         parked("approved", in_(600), on_timeout="completed"),
         None,
         Reason.SIGNAL,
-        "waits for signal approved until 2026-11-21 08:40:00 UTC (in 10 min), when it goes on "
-        "without it",
+        (
+            "waits for signal approved until 2026-11-21 08:40:00 UTC (in 10 min), when it goes on "
+            "without it"
+        ),
     ),
     (
         parked("approved", in_(600), on_timeout="resume"),
@@ -246,8 +262,10 @@ CASES: list[tuple[JobFacts, QueueFacts | None, Reason, str]] = [
         job("available"),
         replace(QUEUE, slots=0, free=0, paused_nodes=[PausedNode(node="night", at=ago(60))]),
         Reason.PAUSED,
-        "waits because queue mail is paused in every process that serves it, night, since "
-        "2026-11-21 08:29:00 UTC (60 s)",
+        (
+            "waits because queue mail is paused in every process that serves it, night, since "
+            "2026-11-21 08:29:00 UTC (60 s)"
+        ),
     ),
     (
         job("available"),
