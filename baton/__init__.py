@@ -23,8 +23,8 @@ from baton.errors import BatonError
 from baton.events import Events, Resumed, StepUpdated, WorkflowFinished
 from baton.filters import JobFilter
 from baton.graphs.graph import WorkflowGraph
-from baton.jobs import Grafted, Job, NewJob, Results
-from baton.outcomes import Cancel, Discard, Error, Snooze
+from baton.jobs import Grafted, Job, NewJob, Results, Waited
+from baton.outcomes import Cancel, Discard, Error, Snooze, WaitForSignal
 from baton.query import Query
 from baton.settings import Settings
 from baton.states import State
@@ -81,6 +81,8 @@ __all__ = [
     "SyncClient",
     "Telemetry",
     "Unique",
+    "WaitForSignal",
+    "Waited",
     "Why",
     "Worker",
     "Workflow",

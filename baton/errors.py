@@ -241,6 +241,17 @@ class WorkflowEnded(BatonError):
         self.workflow_id = workflow_id
 
 
+class NothingToWaitFor(BatonError):
+    """A plain job wants to wait for a signal, which only workflows get."""
+
+    def __init__(self, signal: str) -> None:
+        super().__init__(
+            f"it can't wait for the signal {signal!r}: only a step of a workflow can, for signals "
+            f"are said to workflows"
+        )
+        self.signal = signal
+
+
 class NotADependency(BatonError):
     """A step asks for the result of a step that it does not depend on."""
 

@@ -266,6 +266,15 @@ class Job:
         return self._step().context
 
     @property
+    def waited(self) -> Waited | None:
+        """What came of the newest `WaitForSignal` of this step; ``None`` before the first.
+
+        Raises:
+            NotAStep: the job is not a step of a workflow.
+        """
+        return self._step().waited
+
+    @property
     def step_name(self) -> str | None:
         """The name of the step that this job performs."""
         found = self.meta.get("workflow_name")

@@ -28,6 +28,7 @@ from baton.services.rescuer import rescuer
 from baton.services.slow_sweeper import slow_sweeper
 from baton.services.stager import Stager
 from baton.services.sweeper import sweeper
+from baton.services.timekeeper import Timekeeper
 from baton.settings import Settings
 from baton.store.cycles import CycleConnection
 from baton.store.pools import Database
@@ -155,8 +156,16 @@ class Node:
         )
         callbacks = self._callbacks = Callbacks(database, self._registry, self._lease)
         sweeping = sweeper(database, announce=self._settings.events)
+        timekeeper = Timekeeper(
+            database,
+            wake=self._producer.wake,
+            sweep=sweeping.wake,
+            announce=self._settings.events,
+        )
         duties: Sequence[Duty] = (
             staging,
+            timekeeper.duty,
+            timekeeper.cancelling,
             scheduling,
             rescuer(database, announce=self._settings.events),
             sweeping,
@@ -164,8 +173,13 @@ class Node:
             control.duty,
             *self._optional_duties(database),
         )
+
+        def hear_due(_: str) -> None:
+            staging.wake()
+            timekeeper.duty.wake()
+
         controls: Mapping[str, Callable[[str], None]] = {
-            "due": lambda _: staging.wake(),
+            "due": hear_due,
             "queues": lambda _: control.duty.wake(),
             "crons": lambda _: scheduling.wake(),
             "cancel": patrol.hear,

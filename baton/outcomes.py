@@ -1,7 +1,7 @@
 """What an attempt came to, and what that makes of its job. Decisions only; nothing is written here.
 
-A worker returns `Snooze`, `Discard`, `Cancel` or `Error`, a value, or nothing, or raises.
-`interpret` turns that into an outcome, and `settle` turns an outcome into the acknowledgement that
+A worker returns `Snooze`, `WaitForSignal`, `Discard`, `Cancel` or `Error`, a value, or nothing, or
+raises. `interpret` turns that into an outcome, and `settle` turns an outcome into the acknowledgement that
 the next cycle sends to the database.
 """
 
@@ -12,7 +12,13 @@ from datetime import timedelta
 from typing import Any
 
 from baton import documents
-from baton.errors import AttemptFailed, CompletionRolledBack, InvalidResult, TooLarge
+from baton.errors import (
+    AttemptFailed,
+    CompletionRolledBack,
+    InvalidResult,
+    NothingToWaitFor,
+    TooLarge,
+)
 from baton.jobs import Job, seconds
 from baton.states import State
 
@@ -34,6 +40,31 @@ class Snooze:
 
     def __repr__(self) -> str:
         return f"Snooze({self.delay:g})"
+
+
+class WaitForSignal:
+    """Returned by the worker of a step: run this again when the signal has come.
+
+    Meanwhile no worker is kept busy, and the attempt is not counted. ``job.waited`` of the next one
+    says what came of it.
+
+    Args:
+        signal: which signal; one that was said before counts.
+        timeout: how long it is waited for, in seconds or as a timedelta; ``None`` without limit.
+
+    Raises:
+        ValueError: the signal is blank, or the timeout negative.
+    """
+
+    __match_args__ = ("signal", "timeout")
+
+    def __init__(self, signal: str, timeout: float | timedelta | None = None) -> None:
+        self.signal = documents.check_text(signal, "the signal")
+        self.timeout = None if timeout is None else seconds(timeout)
+
+    def __repr__(self) -> str:
+        limit = "" if self.timeout is None else f", timeout={self.timeout:g}"
+        return f"WaitForSignal({self.signal!r}{limit})"
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +164,7 @@ Outcome = (
     | Grafting
     | Failure
     | Snooze
+    | WaitForSignal
     | Discard
     | Cancel
     | Closed
@@ -189,7 +221,9 @@ def interpret(value: Any, *, stores: bool, limit: int) -> Outcome:
         limit: the largest result in bytes of JSON.
     """
     match value:
-        case Snooze() | Discard() | Cancel() | Skipped():
+        case WaitForSignal(signal, _) if not stores:
+            return failure(NothingToWaitFor(signal))
+        case WaitForSignal() | Snooze() | Discard() | Cancel() | Skipped():
             return value
         case Error(reason):
             return Failure("error", str(reason), error=AttemptFailed(str(reason)))
@@ -258,6 +292,9 @@ def settle(job: Job, outcome: Outcome) -> Ack:  # noqa: C901  one case for each
             return _ack(job, State.COMPLETED, result=result)
         case Snooze(delay):
             return _ack(job, State.SCHEDULED, delay=delay, refund=True)
+        case WaitForSignal(signal, timeout):
+            note = documents.encode({"signal": signal, "seconds": timeout})
+            return _ack(job, State.SUSPENDED, refund=True, note=note)
         case Closed():
             return _ack(job, State.SUSPENDED, refund=True)
         case Skipped(cause):

@@ -36,6 +36,7 @@ from baton.outcomes import (
     Skipped,
     Snooze,
     Success,
+    WaitForSignal,
     concluded,
     settle,
 )
@@ -299,6 +300,8 @@ def _log(  # noqa: C901  one case for each
             log.info("job.completed", **facts)
         case Snooze(delay):
             log.info("job.snoozed", delay=delay, **facts)
+        case WaitForSignal(signal, timeout):
+            log.info("job.waiting", signal=signal, timeout=timeout, **facts)
         case Skipped(cause):
             log.info("job.skipped", cause=cause, **facts)
         case Closed(cause):

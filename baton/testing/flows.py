@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from baton.jobs import Job, NewJob, Step
-from baton.outcomes import Outcome, Skipped, Success
+from baton.outcomes import Outcome, Skipped, Success, WaitForSignal
 from baton.states import State
 from baton.store.rows import document
 from baton.store.workflows import identity_of, job_of
@@ -77,10 +77,22 @@ class Flow:
             return completed(job, datetime.now(UTC)), False
         if step.kind == "signal":
             return self._wait(step, job), False
-        job, outcome = await self.run(replace(job, step=self._place(step)))
+        job, outcome = await self._run(replace(job, step=self._place(step)))
         if isinstance(outcome, Success) and outcome.result is not None:
             self.results[step.name] = document(outcome.result)
         return job, isinstance(outcome, Skipped)
+
+    async def _run(self, job: Job) -> tuple[Job, Outcome | None]:
+        """Perform a job, and again for every signal that it wants to wait for."""
+        while True:
+            job, outcome = await self.run(job)
+            if not isinstance(outcome, WaitForSignal) or job.step is None:
+                return job, outcome
+            limited = outcome.timeout is not None
+            waited = self.signals.heard(job.step.workflow_id, outcome.signal, limited=limited)
+            if waited is None:
+                return job, outcome
+            job = replace(job, step=replace(job.step, waited=waited))
 
     def _wait(self, step: NewStep, job: Job) -> Job:
         limited = step.wait_seconds is not None

@@ -94,7 +94,7 @@ def ended(job: Job, ack: Ack, now: datetime) -> Job:
         changes["errors"] = [*job.errors, _error(job, now, from_json(ack.error))]
     if ack.refund:
         changes["attempt"] = max(job.attempt - 1, 0)
-        if ack.state in {State.SCHEDULED, State.SUSPENDED}:
+        if ack.state in {State.SCHEDULED, State.SUSPENDED} and ack.note is None:
             changes["meta"] = {**job.meta, "snoozed": _count(job.meta.get("snoozed")) + 1}
     return replace(job, **changes)
 

@@ -15,9 +15,19 @@ from baton.conditions import Condition
 from baton.definitions import DURATIONS, Definition, JobOptions
 from baton.errors import InvalidArguments, InvalidJob, InvalidResult
 from baton.hooks import Next
-from baton.jobs import Job, NewJob, Step, seconds
+from baton.jobs import Job, NewJob, Step, Waited, seconds
 from baton.lifespans import opened
-from baton.outcomes import Cancel, Discard, Error, Failure, Outcome, Skipped, Snooze, settle
+from baton.outcomes import (
+    Cancel,
+    Discard,
+    Error,
+    Failure,
+    Outcome,
+    Skipped,
+    Snooze,
+    WaitForSignal,
+    settle,
+)
 from baton.services.asking import Caller
 from baton.services.performer import Performer
 from baton.services.threads import Threads
@@ -29,8 +39,8 @@ from baton.workers import Registry, WorkerFunction, current_registry, resolve
 
 R = TypeVar("R")
 
-PLACE = frozenset({"results", "context", "condition"})
-_OUTCOMES = (Snooze, Discard, Cancel, Error)
+PLACE = frozenset({"results", "context", "condition", "waited"})
+_OUTCOMES = (Snooze, WaitForSignal, Discard, Cancel, Error)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,6 +133,7 @@ class PerformOptions(JobOptions, total=False):
         results: what the dependencies returned, by name of the step; makes the job a step.
         context: what all steps of the workflow know; makes the job a step.
         condition: what is asked before the worker, or its name; makes the job a step.
+        waited: what came of the signal that an attempt before waited for; makes the job a step.
         resources: what the worker asks for with ``resource(…)``; without them the lifespans are
             opened for this job.
         registry: where the worker and the hooks are; by default the default registry.
@@ -133,6 +144,7 @@ class PerformOptions(JobOptions, total=False):
     results: Mapping[str, Any]
     context: Mapping[str, Any]
     condition: Condition[Any] | str
+    waited: Waited
     resources: Mapping[str, Any]
     registry: Registry
 
@@ -170,7 +182,8 @@ async def perform_job(
             of the job, as `with_options` takes them.
 
     Returns:
-        What the worker returned: a value, or ``Snooze``, ``Discard``, ``Cancel`` or ``Error``;
+        What the worker returned: a value, or ``Snooze``, ``WaitForSignal``, ``Discard``,
+            ``Cancel`` or ``Error``;
         ``Skipped`` when the condition said no.
 
     Raises:
@@ -255,6 +268,7 @@ def _step(
     results: Mapping[str, Any] | None = None,
     context: Mapping[str, Any] | None = None,
     condition: Condition[Any] | str | None = None,
+    waited: Waited | None = None,
 ) -> Step:
     results = results or {}
     stored = {name: _stored(name, value) for name, value in results.items()}
@@ -266,6 +280,7 @@ def _step(
         results={name: value for name, value in stored.items() if value is not None},
         condition=condition.name if isinstance(condition, Condition) else condition,
         context=_stored("context", dict(context or {})),
+        waited=waited,
     )
 
 

@@ -85,7 +85,7 @@ begin
         )
       end,
       meta = case
-        when ack.refund and ack.state in ('scheduled', 'suspended')
+        when ack.refund and ack.state in ('scheduled', 'suspended') and ack.note is null
           then job.meta || jsonb_build_object('snoozed', case
             when jsonb_typeof(job.meta -> 'snoozed') = 'number'
               then (job.meta -> 'snoozed')::bigint + 1
@@ -134,6 +134,7 @@ begin
     set
       signal = excluded.signal, until = excluded.until, on_timeout = excluded.on_timeout,
       inserted_at = excluded.inserted_at, woken_at = null
+    returning wait.until
   ),
   owed as (
     select job_id as id from noted
@@ -152,6 +153,9 @@ begin
     (
       select count(pg_notify('baton.jobs', given_back.queue))
       from (select distinct done.queue from done where done.state = 'available') as given_back
+    )
+    + (
+      select count(pg_notify('baton.control', 'due')) from waiting where waiting.until is not null
     )
   into accepted, release, ended, told;
 end

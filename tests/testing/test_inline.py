@@ -9,7 +9,7 @@ import pytest
 
 import baton
 import baton.testing
-from baton import Cancel, Discard, Error, Job, NewJob, Registry, Snooze, Workflow
+from baton import Cancel, Discard, Error, Job, NewJob, Registry, Snooze, WaitForSignal, Workflow
 from baton.errors import InlineTooDeep, InvalidJob, NotFound
 
 pytestmark = pytest.mark.anyio
@@ -402,3 +402,24 @@ async def test_what_is_said_in_an_inline_block_is_heard_and_time_is_over_at_once
     assert performed[-1].value == {"told": {"by": "ann"}, "approved": 7, "whatever": None}
     assert jobs["late"].errors[-1]["message"] == "signal late did not come within 5 s"
     assert (jobs["late"].state, jobs["never"].state) == ("cancelled", "cancelled")
+
+
+async def test_a_worker_that_waits_for_a_signal_is_called_again_inline(
+    insert: Insert, registry: Registry
+) -> None:
+    @registry.worker()
+    def publish(job: Job, signal: str, timeout: float | None = None) -> Any:
+        if job.waited is None:
+            return WaitForSignal(signal, timeout)
+        return job.waited.payload
+
+    flow = (
+        Workflow("w")
+        .add("a", publish.new("approved"))
+        .add("b", publish.new("late", 60))
+        .add("c", publish.new("never"))
+    )
+    with baton.testing.inline(signals={"approved": 7}) as performed:
+        jobs = await insert(flow)
+    assert [job.state for job in jobs] == ["completed", "completed", "suspended"]
+    assert [each.value for each in performed[1:4:2]] == [7, None]

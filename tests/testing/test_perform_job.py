@@ -10,7 +10,18 @@ import anyio
 import pytest
 from pydantic import BaseModel
 
-from baton import Cancel, Discard, Error, Job, Registry, Snooze, Worker, resource
+from baton import (
+    Cancel,
+    Discard,
+    Error,
+    Job,
+    Registry,
+    Snooze,
+    Waited,
+    WaitForSignal,
+    Worker,
+    resource,
+)
 from baton.errors import (
     AttemptTimeout,
     ConditionFailed,
@@ -267,3 +278,19 @@ async def test_a_step_gets_its_context_and_its_condition_is_asked_first(
         await run(work, condition="is_large")
     with pytest.raises(NotAStep):
         await run(work)
+
+
+async def test_a_step_says_what_it_waits_for_and_is_told_what_came(
+    run: Run, registry: Registry
+) -> None:
+    @registry.worker()
+    def publish(job: Job) -> Any:
+        if job.waited is None:
+            return WaitForSignal("approved", timeout=60)
+        return job.waited.payload if job.waited.arrived else "late"
+
+    waits = await run(publish, results={})
+    assert isinstance(waits, WaitForSignal)
+    assert (waits.signal, waits.timeout) == ("approved", 60)
+    assert await run(publish, waited=Waited("approved", arrived=True, payload=7)) == 7
+    assert await run(publish, waited=Waited("approved")) == "late"
