@@ -1,8 +1,8 @@
 """What an attempt came to, and what that makes of its job. Decisions only; nothing is written here.
 
 A worker returns `Snooze`, `WaitForSignal`, `Discard`, `Cancel` or `Error`, a value, or nothing, or
-raises. `interpret` turns that into an outcome, and `settle` turns an outcome into the acknowledgement that
-the next cycle sends to the database.
+raises. `interpret` turns that into an outcome, and `settle` turns an outcome into the
+acknowledgement that the next cycle sends to the database.
 """
 
 import random
