@@ -44,6 +44,7 @@ from baton.workers import (
     cron,
     lifespan,
     middleware,
+    result_store,
     worker,
 )
 from baton.workflows import Graft, Workflow
@@ -104,6 +105,7 @@ __all__ = [
     "lifespan",
     "middleware",
     "resource",
+    "result_store",
     "retry_job",
     "retry_workflow",
     "skip_step",

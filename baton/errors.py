@@ -43,6 +43,44 @@ class InvalidResult(BatonError):
         super().__init__(f"the result can't be stored: {reason}")
 
 
+class ResultMismatch(BatonError):
+    """The result of a dependency is not of the type that was asked for."""
+
+    def __init__(self, step: str, wanted: str, problems: Iterable[str]) -> None:
+        self.step = step
+        self.problems = tuple(problems)
+        super().__init__(
+            f"the result of step {step!r} does not fit {wanted}: {'; '.join(self.problems[:10])}"
+        )
+
+
+class InvalidResultStore(BatonError):
+    """An object that can't keep results."""
+
+
+class DuplicateResultStore(InvalidResultStore):
+    """Two result stores want the same name."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(
+            f"a result store named {name!r} is registered already; give one of them another name="
+        )
+        self.name = name
+
+
+class UnknownResultStore(BatonError):
+    """A result is kept in a store that this process did not register."""
+
+    def __init__(self, name: str, reference: str, known: Collection[str]) -> None:
+        knows = ", ".join(sorted(known)) or "none"
+        super().__init__(
+            f"the result is kept in result store {name!r} as {reference!r}; this process has "
+            f"registered: {knows}"
+        )
+        self.name = name
+        self.reference = reference
+
+
 class UnknownWorker(BatonError):
     """A job names a worker that this process did not register."""
 

@@ -3,13 +3,24 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar, overload
 from uuid import UUID
 
+from pydantic import TypeAdapter
+
 from baton.documents import check_text
-from baton.errors import InvalidJob, NotADependency, NotAStep, NotPerformed
+from baton.errors import (
+    InvalidJob,
+    NotADependency,
+    NotAStep,
+    NotPerformed,
+    UnknownResultStore,
+)
+from baton.results import fit, reference_in
 from baton.states import State
 from baton.unique import Unique
+
+T = TypeVar("T")
 
 PRIORITIES = range(10)
 YEARS = range(1901, 9000)
@@ -150,6 +161,7 @@ class Step:
         grafts: names of the dependencies that were added while the workflow ran, in the order in
             which they were, by the name of the step that added them.
         waited: what came of waiting for something outside, when it did.
+        keeper: finds results that are kept outside the database, while a worker performs it.
     """
 
     workflow_id: UUID
@@ -164,6 +176,16 @@ class Step:
     context: Mapping[str, Any] = field(default_factory=dict)
     grafts: Mapping[str, Sequence[str]] = field(default_factory=dict)
     waited: Waited | None = None
+    keeper: "Keeper | None" = field(default=None, compare=False, repr=False)
+
+
+class Keeper(Protocol):
+    """Keeps large results outside the database, and finds them again."""
+
+    async def keep(self, job: "Job", text: str) -> str: ...
+    def keep_sync(self, job: "Job", text: str) -> str: ...
+    async def resolve(self, value: Any) -> Any: ...
+    def resolve_sync(self, value: Any) -> Any: ...
 
 
 class Addition(Protocol):
@@ -189,7 +211,9 @@ class Grafted:
 
 
 class Claim(Protocol):
-    """What a worker process holds a job with; it can complete it in a transaction of the worker.
+    """What a worker process holds a job with.
+
+    With it a worker completes its job in a transaction, or stores its result before it ends.
 
     Attributes:
         completed: whether the worker did so, in a transaction that may be open or rolled back.
@@ -203,6 +227,8 @@ class Claim(Protocol):
     def complete_sync(self, job: "Job", conn: Any, result: Any) -> None: ...
     async def graft(self, job: "Job", graft: Addition) -> Grafted: ...
     def graft_sync(self, job: "Job", graft: Addition) -> Grafted: ...
+    async def store(self, job: "Job", result: Any) -> None: ...
+    def store_sync(self, job: "Job", result: Any) -> None: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -334,31 +360,98 @@ class Job:
             raise NotPerformed(self.id)
         return self.claim
 
-    def result(self, step: str) -> Any:
+    async def store_result(self, result: Any) -> None:
+        """Store what this step returns now, while it runs, so that it survives a crash.
+
+        A further attempt then completes at once, without calling the worker. Store it when nothing
+        is left to do that must not be left out. What the worker returns in the end replaces it,
+        unless that is ``None``. Here ``None`` too is a result, and stored.
+
+        Args:
+            result: for the dependents of the step; what a worker may return.
+
+        Raises:
+            JobLost: the job was cancelled or given to others.
+            CompletedTwice: the worker has completed it already, in a transaction.
+            NotPerformed: this is not the job that a worker was called with.
+            NotAStep: the job is not a step of a workflow, and has nowhere to store it.
+            InvalidResult, TooLarge: it can't be stored.
+            DatabaseError: the database refused or is away.
+        """
+        self._step()
+        await self._claim().store(self, result)
+
+    def store_result_sync(self, result: Any) -> None:
+        """Do what `store_result` does, for workers that are plain functions."""
+        self._step()
+        self._claim().store_sync(self, result)
+
+    @overload
+    def result(self, step: str) -> Any: ...
+    @overload
+    def result(self, step: str, *, as_: type[T]) -> T: ...
+    @overload
+    def result(self, step: str, *, as_: TypeAdapter[T]) -> T: ...
+    @overload
+    def result(self, step: str, *, as_: Any) -> Any: ...
+    def result(self, step: str, *, as_: Any = None) -> Any:
         """Return what a dependency returned; ``None`` when it returned nothing.
+
+        A result that a result store keeps is fetched when it is read, which blocks; in a coroutine
+        `load_result` does not.
+
+        Args:
+            step: the name of the dependency.
+            as_: a type as pydantic understands it, a model for example, to make of it; or a
+                ``TypeAdapter``.
 
         Raises:
             NotADependency: this step does not depend on ``step``.
+            ResultMismatch: the result is not of that type.
+            UnknownResultStore: it is kept where this process can't get it.
             NotAStep: the job is not a step of a workflow.
         """
-        mine = self._step()
-        if step not in mine.deps:
-            raise NotADependency(mine.name, step, mine.deps)
-        return mine.results.get(step)
+        return _fitting(step, self._resolved(self._stored(step)), as_)
 
-    def results(self, fan_out: str | None = None) -> dict[str, Any]:
+    @overload
+    async def load_result(self, step: str) -> Any: ...
+    @overload
+    async def load_result(self, step: str, *, as_: type[T]) -> T: ...
+    @overload
+    async def load_result(self, step: str, *, as_: TypeAdapter[T]) -> T: ...
+    @overload
+    async def load_result(self, step: str, *, as_: Any) -> Any: ...
+    async def load_result(self, step: str, *, as_: Any = None) -> Any:
+        """Do what `result` does, without blocking while a result store fetches it."""
+        value, mine = self._stored(step), self._step()
+        if mine.keeper is None:
+            return _fitting(step, self._resolved(value), as_)
+        return _fitting(step, await mine.keeper.resolve(value), as_)
+
+    @overload
+    def results(self, fan_out: str | None = None) -> dict[str, Any]: ...
+    @overload
+    def results(self, fan_out: str | None = None, *, as_: type[T]) -> dict[str, T]: ...
+    @overload
+    def results(self, fan_out: str | None = None, *, as_: TypeAdapter[T]) -> dict[str, T]: ...
+    @overload
+    def results(self, fan_out: str | None = None, *, as_: Any) -> dict[str, Any]: ...
+    def results(self, fan_out: str | None = None, *, as_: Any = None) -> dict[str, Any]:
         """Return what every dependency returned, by name of the step.
 
         Args:
             fan_out: only those that this fan-out made, by key and in order.
+            as_: what to make of each, as `result` has it.
 
         Raises:
+            ResultMismatch: one is not of that type.
+            UnknownResultStore: one is kept where this process can't get it.
             NotAStep: the job is not a step of a workflow.
         """
         mine = self._step()
         head = "" if fan_out is None else f"{fan_out}:"
         return {
-            name.removeprefix(head): mine.results.get(name)
+            name.removeprefix(head): _fitting(name, self._resolved(mine.results.get(name)), as_)
             for name in mine.deps
             if name.startswith(head)
         }
@@ -373,15 +466,38 @@ class Job:
             NotADependency: this step does not depend on ``step``.
             NotAStep: the job is not a step of a workflow.
         """
+        self._stored(step)
+        mine = self._step()
+        names = mine.grafts.get(step, ())
+        return {name: self._resolved(mine.results.get(name)) for name in names}
+
+    def _stored(self, step: str) -> Any:
         mine = self._step()
         if step not in mine.deps:
             raise NotADependency(mine.name, step, mine.deps)
-        return {name: mine.results.get(name) for name in mine.grafts.get(step, ())}
+        return mine.results.get(step)
+
+    def _resolved(self, value: Any) -> Any:
+        keeper = self._step().keeper
+        if keeper is not None:
+            return keeper.resolve_sync(value)
+        if (found := reference_in(value)) is not None:
+            raise UnknownResultStore(found.store, found.reference, ())
+        return value
 
     def _step(self) -> Step:
         if self.step is None:
             raise NotAStep(self.worker)
         return self.step
+
+
+def keeper_of(job: Job) -> Keeper | None:
+    """Return what keeps the results of a job's step outside the database, if anything does."""
+    return None if job.step is None else job.step.keeper
+
+
+def _fitting(step: str, value: Any, as_: Any) -> Any:
+    return value if as_ is None else fit(step, value, as_)
 
 
 class Results:

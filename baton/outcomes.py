@@ -20,6 +20,7 @@ from baton.errors import (
     TooLarge,
 )
 from baton.jobs import Job, seconds
+from baton.results import check_unreserved
 from baton.states import State
 
 MESSAGE_LIMIT = 4_000  # characters
@@ -212,13 +213,13 @@ class Ack:
     duration: float = field(default=0.0, compare=False)
 
 
-def interpret(value: Any, *, stores: bool, limit: int) -> Outcome:
+def interpret(value: Any, *, stores: bool, limit: int | None) -> Outcome:
     """Turn what a worker returned into an outcome.
 
     Args:
         value: what it returned.
         stores: whether a value is stored; only steps of workflows have a place for it.
-        limit: the largest result in bytes of JSON.
+        limit: the largest result in bytes of JSON; ``None`` where a keeper decides.
     """
     match value:
         case WaitForSignal(signal, _) if not stores:
@@ -247,8 +248,8 @@ def concluded(job: Job, outcome: Outcome) -> Outcome:
     return Completed(outcome, job.claim.release)
 
 
-def encode_result(value: Any, limit: int) -> str:
-    """Write down what a step returned, as JSON of at most so many bytes.
+def encode_result(value: Any, limit: int | None) -> str:
+    """Write down what a step returned, as JSON of at most so many bytes, if limited.
 
     Raises:
         InvalidResult: it is neither JSON nor a pydantic model, or can't be stored.
@@ -258,7 +259,8 @@ def encode_result(value: Any, limit: int) -> str:
         text = documents.encode(value, default=documents.dump_model)
     except ValueError as error:
         raise InvalidResult(str(error)) from None
-    if (size := len(text.encode())) > limit:
+    check_unreserved(text)
+    if limit is not None and (size := len(text.encode())) > limit:
         raise TooLarge("the results of a step", size, limit, "max_result_bytes")
     return text
 

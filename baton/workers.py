@@ -30,14 +30,15 @@ from baton.definitions import (
 from baton.errors import DuplicateWorker, InvalidCron, InvalidWorker, UnknownWorker
 from baton.hooks import B, Hooks, L, M
 from baton.jobs import Job, NewJob
+from baton.result_stores import THRESHOLD, ResultStores, S
 
 P = ParamSpec("P")
 R_co = TypeVar("R_co", covariant=True)
 R = TypeVar("R")
 
 
-class Registry(Hooks, Conditions, Schedules):
-    """Workers by name, the hooks around their jobs, conditions, and cron entries.
+class Registry(Hooks, Conditions, ResultStores, Schedules):
+    """Workers by name, the hooks around their jobs, conditions, result stores and cron entries.
 
     Most programs never meet it: there is a default one.
     """
@@ -358,6 +359,26 @@ def condition(*, name: str | None = None) -> Callable[[Callable[[Job], A]], Cond
         DuplicateCondition: another condition has the name.
     """
     return _current.get().condition(name=name)
+
+
+def result_store(*, threshold: int = THRESHOLD, name: str = "default") -> Callable[[S], S]:
+    """Register a class, or an object, that keeps large results outside the database.
+
+    ``put(job, data)`` is given a result as bytes of JSON and returns a reference, a text, which the
+    database holds instead; ``get(reference)`` returns the bytes, when a result is read. Both may be
+    ``async``; then they run on an event loop of their own, which the stores of a process share.
+
+    Args:
+        threshold: results of more bytes than this are kept there; ``max_result_bytes`` then limits
+            the others.
+        name: what references call it. Of several the one that is registered last takes new results,
+            and the others are read.
+
+    Raises:
+        InvalidResultStore: it has no ``put`` and ``get``, or an option is out of range.
+        DuplicateResultStore: another store has the name.
+    """
+    return _current.get().result_store(threshold=threshold, name=name)
 
 
 def carry(variable: ContextVar[Any], name: str | None = None) -> None:

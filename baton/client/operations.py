@@ -140,6 +140,15 @@ class Operations:
             raise NotFound("job", job_id)
         return job
 
+    async def store_result(self, job: Job, *, lease: int, result: str) -> bool:
+        """Store the result, as JSON, of a step that runs; `Job.store_result` calls it.
+
+        Returns:
+            Whether it still runs under that lease, in this attempt.
+        """
+        params = {"job_id": job.id, "epoch": job.epoch, "lease": lease, "result": result}
+        return bool(await self._database.run("result_store", params))
+
     async def _act(
         self,
         action: Action,
@@ -218,6 +227,11 @@ class SyncOperations:
         if job is None:
             raise NotFound("job", job_id)
         return job
+
+    def store_result(self, job: Job, *, lease: int, result: str) -> bool:
+        """Do what `Client.store_result` does."""
+        params = {"job_id": job.id, "epoch": job.epoch, "lease": lease, "result": result}
+        return bool(self._database.run("result_store", params))
 
     def _act(
         self,

@@ -16,7 +16,7 @@ Completer = Callable[[Job, Grafting], Awaitable[None]]
 
 
 def grafting(
-    registry: Registry, job: Job, graft: Graft, *, max_args_bytes: int, max_result_bytes: int
+    registry: Registry, job: Job, graft: Graft, *, max_args_bytes: int, max_result_bytes: int | None
 ) -> Grafting:
     """Return the outcome of an attempt whose worker returned steps.
 
@@ -25,7 +25,7 @@ def grafting(
         job: the step.
         graft: what its worker returned.
         max_args_bytes: the largest arguments of a job.
-        max_result_bytes: the largest result of a step.
+        max_result_bytes: the largest result of a step; ``None`` where a keeper decides.
 
     Raises:
         NotAStep: the job is not a step of a workflow.

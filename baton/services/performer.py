@@ -20,7 +20,7 @@ from anyio import (
 
 from baton.definitions import Definition
 from baton.errors import AttemptTimeout, BatonError, MissingResource
-from baton.jobs import Job, seconds
+from baton.jobs import Job, keeper_of, seconds
 from baton.outcomes import (
     Cancel,
     Closed,
@@ -37,6 +37,7 @@ from baton.services.asking import Caller, skips
 from baton.services.contexts import InContext
 from baton.services.grafting import MAX_ARGS_BYTES, Completer, grafting
 from baton.services.processes import Processes
+from baton.services.result_keeper import ResultKeeper
 from baton.workers import Registry
 from baton.workflows import Graft
 
@@ -107,10 +108,11 @@ class Performer:
         try:
             if definition.executor == "process" and self._processes is not None:
                 return await self._processes.perform(job)
+            job = self._with_keeper(job)
             context = copy_context()
             context.run(self._registry.restore, job.meta.get("context"))
             value = await InContext(context, self._ask_and_call(definition, job))
-            outcome = context.run(self._interpret, job, value)
+            outcome = await _kept(job, context.run(self._interpret, job, value))
         except BaseException as error:
             # a cancellation from outside must go on; one that user code raised is its failure
             outside = current_effective_deadline() == float("-inf")
@@ -120,16 +122,25 @@ class Performer:
             outcome = failure(_original(definition, error))
         return _with_backoff(definition, job, concluded(job, outcome))
 
+    def _with_keeper(self, job: Job) -> Job:
+        """Return a step's job such that large results are found, and where they are kept."""
+        stores = self._registry.result_stores
+        if job.step is None or not stores:
+            return job
+        keeper = ResultKeeper(stores, self._max_result_bytes)
+        return replace(job, step=replace(job.step, keeper=keeper))
+
     def _interpret(self, job: Job, value: Any) -> Outcome:
+        limit = self._max_result_bytes if keeper_of(job) is None else None
         if isinstance(value, Graft):
             return grafting(
                 self._registry,
                 job,
                 value,
                 max_args_bytes=self._max_args_bytes,
-                max_result_bytes=self._max_result_bytes,
+                max_result_bytes=limit,
             )
-        return interpret(value, stores=job.step is not None, limit=self._max_result_bytes)
+        return interpret(value, stores=job.step is not None, limit=limit)
 
     async def _ask_and_call(self, definition: Definition, job: Job) -> Any:
         if (skipped := await skips(self._registry, job, self._threads)) is not None:
@@ -156,6 +167,16 @@ class Performer:
                 raise MissingResource(definition.name, name, self._resources)
             injected[parameter] = self._resources[name]
         return injected
+
+
+async def _kept(job: Job, outcome: Outcome) -> Outcome:
+    """Return an outcome whose result is kept where the program wants it."""
+    keeper = keeper_of(job)
+    match outcome:
+        case Success(str(text)) | Grafting(result=str(text)) if keeper is not None:
+            return replace(outcome, result=await keeper.keep(job, text))
+        case _:
+            return outcome
 
 
 def _decide(job: Job) -> Outcome | None:

@@ -10,8 +10,8 @@ from psycopg import AsyncConnection
 
 from baton.ambient import ambient
 from baton.errors import AttemptFailed, CompletedTwice, DatabaseError, InvalidResult, JobLost
-from baton.jobs import Addition, Grafted, Job
-from baton.outcomes import Failure, Grafting, Success, interpret
+from baton.jobs import Addition, Grafted, Job, keeper_of
+from baton.outcomes import Failure, Grafting, Success, encode_result, interpret
 from baton.store import door, grafts
 from baton.store.borrowed import borrow, borrow_sync, require_transaction
 
@@ -39,7 +39,10 @@ class Claim:
 
     async def complete(self, job: Job, conn: Any, result: Any) -> None:
         """Complete the job in the transaction of ``conn``; `Job.complete_in` says more."""
-        params = self._params(job, result)
+        text = self._text(job, result)
+        if text is not None and (keeper := keeper_of(job)) is not None:
+            text = await keeper.keep(job, text)
+        params = self._params(job, text)
         found = await borrow(conn)
         require_transaction(found)
         with self.fenced(job):
@@ -48,24 +51,45 @@ class Claim:
 
     def complete_sync(self, job: Job, conn: Any, result: Any) -> None:
         """Do what `complete` does, on a synchronous connection."""
-        params = self._params(job, result)
+        text = self._text(job, result)
+        if text is not None and (keeper := keeper_of(job)) is not None:
+            text = keeper.keep_sync(job, text)
+        params = self._params(job, text)
         found = borrow_sync(conn)
         require_transaction(found)
         with self.fenced(job):
             [(release,)] = door.run_sync(found, self.schema, "job_complete", params)
         self.completed, self.release = True, release
 
-    def _params(self, job: Job, result: Any) -> dict[str, Any]:
-        step = job.step is not None
-        match interpret(result, stores=step, limit=self.limit):
+    async def store(self, job: Job, result: Any) -> None:
+        """Store the result of a step while it runs; `Job.store_result` says more."""
+        text = self._encoded(job, result)
+        if (keeper := keeper_of(job)) is not None:
+            text = await keeper.keep(job, text)
+        # whoever performs claimed jobs has set clients of its own, to the same database
+        client: Any = ambient.client
+        if not await client.store_result(job, lease=self.lease, result=text):
+            raise JobLost(job.id)
+
+    def store_sync(self, job: Job, result: Any) -> None:
+        """Do what `store` does, for code without an event loop."""
+        text = self._encoded(job, result)
+        if (keeper := keeper_of(job)) is not None:
+            text = keeper.keep_sync(job, text)
+        client: Any = ambient.sync_client
+        if not client.store_result(job, lease=self.lease, result=text):
+            raise JobLost(job.id)
+
+    def _encoded(self, job: Job, result: Any) -> str:
+        if self.completed:
+            raise CompletedTwice(job.id)
+        return encode_result(result, None if keeper_of(job) is not None else self.limit)
+
+    def _text(self, job: Job, result: Any) -> str | None:
+        limit = None if keeper_of(job) is not None else self.limit
+        match interpret(result, stores=job.step is not None, limit=limit):
             case Success(text):
-                return {
-                    **self.fence(job),
-                    "result": text,
-                    "step": step,
-                    "before": self.completed,
-                    "graft": None,
-                }
+                return text
             case Failure(error=BaseException() as error) if not isinstance(error, AttemptFailed):
                 raise error
             case _:
@@ -108,6 +132,15 @@ class Claim:
     def fence(self, job: Job) -> dict[str, Any]:
         """Return what a statement names that is to be refused when the job is lost."""
         return {"lease": self.lease, "job_id": job.id, "epoch": job.epoch}
+
+    def _params(self, job: Job, text: str | None) -> dict[str, Any]:
+        return {
+            **self.fence(job),
+            "result": text,
+            "step": job.step is not None,
+            "before": self.completed,
+            "graft": None,
+        }
 
     @contextmanager
     def fenced(self, job: Job) -> Iterator[None]:

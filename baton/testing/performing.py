@@ -13,9 +13,9 @@ from baton import documents
 from baton.client.checks import checked
 from baton.conditions import Condition
 from baton.definitions import DURATIONS, Definition, JobOptions
-from baton.errors import InvalidArguments, InvalidJob, InvalidResult
+from baton.errors import InvalidArguments, InvalidJob, InvalidResult, NotPerformed
 from baton.hooks import Next
-from baton.jobs import Job, NewJob, Step, Waited, seconds
+from baton.jobs import Addition, Grafted, Job, NewJob, Step, Waited, seconds
 from baton.lifespans import opened
 from baton.outcomes import (
     Cancel,
@@ -25,7 +25,9 @@ from baton.outcomes import (
     Outcome,
     Skipped,
     Snooze,
+    Success,
     WaitForSignal,
+    encode_result,
     settle,
 )
 from baton.services.asking import Caller
@@ -51,11 +53,13 @@ class Performed:
         job: the job afterwards; its ``step`` has the results that it was performed with.
         value: what the worker returned, after all middleware; ``None`` when it raised.
         error: what it raised, or what else made the attempt fail.
+        stored: what it stored with ``job.store_result``.
     """
 
     job: Job
     value: Any = None
     error: BaseException | None = None
+    stored: Any = None
 
 
 class Observed(Registry):
@@ -90,6 +94,7 @@ async def perform(
         caller: where plain functions run.
         resources: what workers ask for; without them, what the lifespans open for this job.
     """
+    claim = _Claim(load().max_result_bytes)
     async with _given(job, registry, resources) as found:
         performer = Performer(
             registry,
@@ -97,10 +102,46 @@ async def perform(
             threads=caller,
             resources=found,
         )
-        outcome = await performer.perform(job)
+        outcome = await performer.perform(replace(job, claim=claim))
+    if outcome == Success() and claim.result is not None:
+        outcome = Success(claim.result)
     after = ended(job, settle(job, outcome), datetime.now(UTC))
     error = outcome.error if isinstance(outcome, Failure) else None
-    return Performed(job=after, value=registry.value, error=error), outcome
+    stored = None if claim.result is None else from_json(claim.result)
+    return Performed(job=after, value=registry.value, error=error, stored=stored), outcome
+
+
+class _Claim:
+    """What holds a job that no table has: its result can be stored, and it can't be completed."""
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self.completed = False
+        self.release: int | None = None
+        self.result: str | None = None
+
+    async def complete(self, job: Job, conn: Any, result: Any) -> None:
+        del conn, result
+        raise NotPerformed(job.id)
+
+    def complete_sync(self, job: Job, conn: Any, result: Any) -> None:
+        del conn, result
+        raise NotPerformed(job.id)
+
+    async def graft(self, job: Job, graft: Addition) -> Grafted:
+        del graft
+        raise NotPerformed(job.id)
+
+    def graft_sync(self, job: Job, graft: Addition) -> Grafted:
+        del graft
+        raise NotPerformed(job.id)
+
+    async def store(self, job: Job, result: Any) -> None:
+        self.store_sync(job, result)
+
+    def store_sync(self, job: Job, result: Any) -> None:
+        del job
+        self.result = encode_result(result, self._limit)
 
 
 @asynccontextmanager

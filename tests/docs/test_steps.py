@@ -53,3 +53,17 @@ def test_the_guide_to_conditions_does_what_it_says(place: Path, database: str) -
         ("clean up", "completed", True, "no dependency failed"),
         ("tell", "completed", False, None),
     ]
+
+
+def test_the_guide_to_results_does_what_it_says(place: Path, database: str) -> None:
+    run_guide("results.md", place, database)
+    with psycopg.connect(database) as conn:
+        query = """
+          select workflow || ' ' || step_name, result from baton.workflow_nodes order by job_id
+        """
+        results = dict(conn.execute(query.encode()).fetchall())
+    assert results["report publish"] == "2 rows for 5"
+    assert (results["large count"], results["large count too"]) == (1_000, 1_000)
+    kept = results["large fetch"]["$baton_result"]
+    assert (kept["store"], kept["bytes"]) == ("default", 11_001)
+    assert (place / kept["reference"]).stat().st_size == 11_001

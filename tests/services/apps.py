@@ -34,6 +34,12 @@ async def pid_of_coroutine(_job: Job) -> int:
     return os.getpid()
 
 
+@registry.worker(executor="process", backoff=lambda _job, _error: 0)
+def stores_and_dies(job: Job) -> None:
+    job.store_result_sync("stored")
+    os._exit(7)
+
+
 @registry.worker(executor="process", max_attempts=1)
 def exits(_job: Job) -> None:
     os._exit(7)

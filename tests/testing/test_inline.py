@@ -423,3 +423,38 @@ async def test_a_worker_that_waits_for_a_signal_is_called_again_inline(
         jobs = await insert(flow)
     assert [job.state for job in jobs] == ["completed", "completed", "suspended"]
     assert [each.value for each in performed[1:4:2]] == [7, None]
+
+
+async def test_stored_results_and_result_stores_hold_inline(
+    insert: Insert, registry: Registry
+) -> None:
+    kept: dict[str, bytes] = {}
+
+    @registry.result_store(threshold=10)
+    class Files:
+        def put(self, job: Job, data: bytes) -> str:
+            kept[str(job.step_name)] = data
+            return str(job.step_name)
+
+        async def get(self, reference: str) -> bytes:
+            return kept[reference]
+
+    @registry.worker()
+    async def stores(job: Job) -> None:
+        await job.store_result({"a": 1})
+
+    @registry.worker()
+    def large(_job: Job) -> str:
+        return "x" * 20
+
+    @registry.worker()
+    async def reads(job: Job) -> Any:
+        return job.results()
+
+    flow = Workflow("w").add("stores", stores.new()).add("large", large.new())
+    flow.add("reads", reads.new(), deps=["stores", "large"])
+    with baton.testing.inline(raise_errors=True) as performed:
+        await insert(flow)
+    assert [each.stored for each in performed] == [{"a": 1}, None, None]
+    assert performed[-1].value == {"stores": {"a": 1}, "large": "x" * 20}
+    assert list(kept) == ["large", "reads"]

@@ -294,3 +294,14 @@ async def test_a_step_says_what_it_waits_for_and_is_told_what_came(
     assert (waits.signal, waits.timeout) == ("approved", 60)
     assert await run(publish, waited=Waited("approved", arrived=True, payload=7)) == 7
     assert await run(publish, waited=Waited("approved")) == "late"
+
+
+async def test_a_step_stores_its_result_before_it_ends(run: Run, registry: Registry) -> None:
+    @registry.worker()
+    def work(job: Job) -> str:
+        job.store_result_sync({"a": 1})
+        return "returned"
+
+    assert await run(work, results={}) == "returned"
+    with pytest.raises(NotAStep):
+        await run(work)

@@ -6,6 +6,8 @@ Each ignored line must be an error: both checkers are told to complain about an 
 from datetime import timedelta
 from typing import Any, assert_type
 
+from pydantic import BaseModel, TypeAdapter
+
 from baton import (
     Client,
     Job,
@@ -17,6 +19,7 @@ from baton import (
     Workflow,
     condition,
     insert,
+    result_store,
     worker,
 )
 from baton.testing import (
@@ -142,3 +145,41 @@ async def conditions(job: Job) -> None:
     Workflow().add("a", plain.new("x"), when=is_large).add("b", plain.new("x"), when="is_new")
     Workflow().add("a", plain.new("x"), when=5)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     await perform_job(plain, {"text": "x"}, condition=is_large, context={"new": True})
+
+
+class Report(BaseModel):
+    rows: int
+
+
+@result_store(threshold=1_000)
+class Files:
+    async def put(self, job: Job, data: bytes) -> str:
+        return "reference"
+
+    def get(self, reference: str) -> bytes:
+        return b""
+
+
+@result_store()  # pyright: ignore[reportArgumentType, reportUntypedClassDecorator]
+class NoStore:  # type: ignore[type-var]
+    def put(self, job: Job, data: bytes) -> int:
+        return 1
+
+
+async def results(job: Job) -> None:
+    assert_type(job.result("fetch", as_=Report), Report)
+    assert_type(job.result("fetch", as_=list[Report]), list[Report])
+    assert_type(job.result("fetch", as_=TypeAdapter(int)), int)
+    assert_type(await job.load_result("fetch", as_=Report), Report)
+    assert_type(job.results(as_=Report), dict[str, Report])
+    assert_type(job.results(), dict[str, Any])
+    await job.store_result({"a": 1})
+    assert_type(Files(), Files)
+
+
+@worker(on_dep_cancelled=lambda reason, job: reason.upper() + job.worker)
+async def listens(job: Job) -> None: ...
+
+
+@worker(on_dep_discarded=len)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+async def mishears(job: Job) -> None: ...
