@@ -162,6 +162,29 @@ async def test_progress_of_a_large_workflow_is_right_all_the_way(
     assert (await client.progress(flow.workflow_id)).fraction == 1
 
 
+async def test_progress_of_a_large_workflow_follows_a_retry_and_a_skip(
+    database: str, client: Client
+) -> None:
+    flow = fan().add("last", job(), deps=["step 0"])
+    await client.insert_workflow(flow)
+    async with process(database) as worker:
+        while jobs := await worker.fetch(400):
+            await worker.acknowledge(*(ended(each, State.DISCARDED) for each in jobs))
+        await client.retry_workflow(flow.workflow_id, ["step 0", "step 1"])
+        await client.skip_step(flow.workflow_id, "step 2", reason="not needed")
+        while await value(database, "select swept from baton.sweep_releases(0, 0, 100)"):
+            pass
+        progress = await client.progress(flow.workflow_id)
+        assert (progress.total, progress.open) == (MANY + 1, 3)
+        assert progress.failed == MANY - 3
+        while jobs := await worker.fetch(400):
+            await worker.complete(*jobs)
+    progress = await client.progress(flow.workflow_id)
+    assert progress.completed + progress.skipped == 4
+    assert (progress.discarded, progress.cancelled, progress.fraction) == (MANY - 3, 0, 1.0)
+    assert (await client.get_workflow(flow.workflow_id)).progress == progress
+
+
 async def test_the_steps_of_a_large_workflow_are_not_looked_at(
     database: str, client: Client
 ) -> None:

@@ -12,9 +12,11 @@ from baton import (
     Client,
     Job,
     NewJob,
+    Query,
     Snooze,
     SyncClient,
     Unique,
+    Why,
     Worker,
     Workflow,
     condition,
@@ -100,6 +102,9 @@ async def main(job: Job) -> None:
     async with Client() as client:
         await client.insert_workflow(flow)
         assert_type((await client.get_workflow(flow.workflow_id)).state, str)
+    assert_type((await Query.progress(flow.workflow_id)).fraction, float)
+    assert_type((await Query.why(flow.workflow_id, "fetch")).because, Why | None)
+    await Query.list_workflows(color="red")  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
     with SyncClient() as sync_client:
         assert_type(sync_client.insert(plain.new("x")), Job)
 
