@@ -5,10 +5,12 @@
 with flow as materialized (
   select workflow.id, workflow.name, workflow.state
   from baton.workflows as workflow
-  where case
-    when %(id)s::uuid is null then workflow.state = 'executing'
-    else workflow.id = %(id)s::uuid
-  end
+  where workflow.id = %(id)s::uuid
+  union all
+  -- a branch of its own: one condition for both would look at every workflow
+  select workflow.id, workflow.name, workflow.state
+  from baton.workflows as workflow
+  where %(id)s::uuid is null and workflow.state = 'executing'
 )
 select
   (select pg_current_snapshot()::text) as snapshot,
@@ -28,7 +30,10 @@ from (
     1,
     node.job_id
   from flow
-  join baton.workflow_nodes as node on node.workflow_id = flow.id
+  -- workflow by workflow: joined at once, all steps that there are may be read for one
+  cross join lateral (
+    select * from baton.workflow_nodes as inside where inside.workflow_id = flow.id offset 0
+  ) as node
   left join baton.jobs as job on job.id = node.job_id
   where node.job_id <> all (%(heard)s::bigint[])
   union all
