@@ -46,10 +46,15 @@ begin
     returning job.id, job.state, job.queue, ready.was
   ),
   kept as (
-    -- old enough for the very next sweep, which is called for
+    -- old enough for the very next sweep, which is called for, and in portions: a look at 20,000 steps
+    -- at once takes minutes where 20 looks at 1,000 take seconds
     insert into baton.workflow_releases (job_ids, inserted_at)
-    select array_agg(begun.id), '-infinity' from begun where begun.state = 'suspended'
-    having count(*) > 0
+    select array_agg(waiting.id order by waiting.id), '-infinity'
+    from (
+      select begun.id, (row_number() over (order by begun.id) - 1) / 1000 as portion
+      from begun where begun.state = 'suspended'
+    ) as waiting
+    group by waiting.portion
     returning id
   )
   select
