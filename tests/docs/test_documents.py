@@ -233,9 +233,10 @@ def test_the_guide_to_running_does_what_it_says(
             outputs[command] = shell(command)
     assert "nothing needs to be done" in outputs["baton maintain"]
     assert json.loads(outputs["baton maintain --vacuum --reindex --json"])["advice"] == []
-    [toml] = [block for block in found if block.language == "toml"]
-    (place / "baton.toml").write_text(toml.text)
+    rules, workflows = [block for block in found if block.language == "toml"]
+    (place / "baton.toml").write_text(workflows.text + rules.text)
     assert [rule.queue for rule in load().prune] == [None, "mail", None, None]
+    assert load().prune_workflows == 0
     [given] = re.findall(r"`(\[\{.*\}\])`", (ROOT / "docs" / "running.md").read_text())
     monkeypatch.setenv("BATON_PRUNE", given)
     assert load().prune[0].older_than == 604_800
