@@ -24,6 +24,7 @@ from baton.events import Events, Resumed, StepUpdated, WorkflowFinished
 from baton.filters import JobFilter
 from baton.graphs.graph import WorkflowGraph
 from baton.jobs import Grafted, Job, NewJob, Results, Waited
+from baton.migration import Migration
 from baton.outcomes import Cancel, Discard, Error, Snooze, WaitForSignal
 from baton.query import Query
 from baton.settings import Settings
@@ -65,6 +66,7 @@ __all__ = [
     "JobChanges",
     "JobFilter",
     "JobOptions",
+    "Migration",
     "NewJob",
     "Node",
     "Progress",

@@ -20,6 +20,9 @@ A migration can't call a routine: in an empty database there are none yet.
 Every transaction takes one advisory lock per schema, and then looks what there is to do: of two
 processes that migrate at once, the second waits and finds nothing left. Nothing is kept in the
 session, so the connection may lead through a pooler in transaction mode.
+
+Instead of a DSN everything here takes a connection that the program has opened: its transaction
+then holds all of it, the lock too, and nothing is committed.
 """
 
 from collections.abc import Iterator, Mapping
@@ -54,6 +57,10 @@ __all__ = [
 ]
 
 OLDEST_SERVER = 15
+
+Place = str | Connection[Any]
+
+_USABLE = (psycopg.pq.TransactionStatus.IDLE, psycopg.pq.TransactionStatus.INTRANS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,11 +108,11 @@ def require_current(schema: str, found: int | None) -> None:
         raise SchemaTooNew(schema, found, known())
 
 
-def migrate(dsn: str, *, schema: str = "baton", to: int | None = None) -> list[str]:
+def migrate(place: Place, *, schema: str = "baton", to: int | None = None) -> list[str]:
     """Bring a schema forward and return the names of what was applied.
 
     Args:
-        dsn: where.
+        place: where, a DSN or an open connection.
         schema: the schema; it is made when it is missing.
         to: the version to stop at, by default the newest. Only the newest has routines.
 
@@ -118,7 +125,7 @@ def migrate(dsn: str, *, schema: str = "baton", to: int | None = None) -> list[s
     """
     target = _target(to)
     names: list[str] = []
-    with _connected(dsn, schema) as conn:
+    with _connected(place, schema) as conn:
         left = 1
         while left > 0:
             with _turn(conn, schema):
@@ -127,38 +134,38 @@ def migrate(dsn: str, *, schema: str = "baton", to: int | None = None) -> list[s
     return names
 
 
-def pending(dsn: str, *, schema: str = "baton", to: int | None = None) -> list[str]:
+def pending(place: Place, *, schema: str = "baton", to: int | None = None) -> list[str]:
     """Return the names of what `migrate` would apply; change nothing and wait for nobody.
 
     Raises:
         ConfigurationError, MigrationChanged, SchemaTooNew, DatabaseError: as `migrate` does.
     """
     target = _target(to)
-    with _connected(dsn, schema) as conn, _transaction(conn, schema):
+    with _connected(place, schema) as conn, _transaction(conn, schema):
         applied = _applied(conn, schema, _facts(conn, schema))
         changes = shipped.missing(applied, target)
     return [change.name for transaction in changes for change in transaction]
 
 
-def version(dsn: str, *, schema: str = "baton") -> int | None:
+def version(place: Place, *, schema: str = "baton") -> int | None:
     """Return the version of a schema, ``None`` when it was not migrated.
 
     Raises:
         DatabaseError: the database refused or is away.
     """
-    with _connected(dsn, schema) as conn, _transaction(conn, schema):
+    with _connected(place, schema) as conn, _transaction(conn, schema):
         [(found,)] = door.run_sync(conn, schema, "schema_version")
     return None if found is None else int(found)
 
 
-def losses(dsn: str, *, schema: str = "baton", to: int = 0) -> Losses:
+def losses(place: Place, *, schema: str = "baton", to: int = 0) -> Losses:
     """Return what `down` would take back; change nothing and wait for nobody.
 
     Raises:
         ConfigurationError, MigrationChanged, SchemaTooNew, DatabaseError: as `down` does.
     """
     target = _target(to)
-    with _connected(dsn, schema) as conn, _transaction(conn, schema):
+    with _connected(place, schema) as conn, _transaction(conn, schema):
         steps = _undone(_applied(conn, schema, _facts(conn, schema)), target)
         if target > 0 or not steps:
             return Losses([step.name for step in steps])
@@ -166,7 +173,7 @@ def losses(dsn: str, *, schema: str = "baton", to: int = 0) -> Losses:
         return Losses([step.name for step in steps], *row)
 
 
-def down(dsn: str, *, schema: str = "baton", to: int = 0) -> Undone:
+def down(place: Place, *, schema: str = "baton", to: int = 0) -> Undone:
     """Take migrations back, newest first; at 0 all of Baton goes, with every job.
 
     The schema goes too, unless something else is in it. Routines go before the first step,
@@ -179,7 +186,7 @@ def down(dsn: str, *, schema: str = "baton", to: int = 0) -> Undone:
     target = _target(to)
     names: list[str] = []
     notice = None
-    with _connected(dsn, schema) as conn:
+    with _connected(place, schema) as conn:
         left = 1
         while left > 0:
             with _turn(conn, schema):
@@ -239,18 +246,31 @@ def _undone(applied: Mapping[str, str], target: int) -> list[Migration]:
 
 
 @contextmanager
-def _connected(dsn: str, schema: str) -> Iterator[Connection[Any]]:
+def _connected(place: Place, schema: str) -> Iterator[Connection[Any]]:
     sql.check_schema(schema)
-    info = door.conninfo(dsn, application_name="baton migrate")
-    with (
-        door.translated(schema),
-        Connection.connect(info, autocommit=True, prepare_threshold=None) as conn,
-    ):
+    with door.translated(schema), _opened(place, schema) as conn:
         if conn.info.server_version < OLDEST_SERVER * 10_000:
             raise DatabaseError(
                 f"the server is PostgreSQL {conn.info.server_version // 10_000} and Baton needs "
                 f"{OLDEST_SERVER} or newer"
             )
+        yield conn
+
+
+@contextmanager
+def _opened(place: Place, schema: str) -> Iterator[Connection[Any]]:
+    if isinstance(place, Connection):
+        # this begins a transaction, if the connection has none and does not commit by itself
+        [(statement_timeout, search_path)] = door.run_sync(place, schema, "migrations_kept")
+        kept = {"statement_timeout": statement_timeout, "search_path": search_path}
+        try:
+            yield place
+        finally:
+            if place.info.transaction_status in _USABLE:
+                door.run_sync(place, schema, "migrations_restore", kept)
+        return
+    info = door.conninfo(place, application_name="baton migrate")
+    with Connection.connect(info, autocommit=True, prepare_threshold=None) as conn:
         # or the look after the wait for the lock would see what was before it
         conn.isolation_level = IsolationLevel.READ_COMMITTED
         yield conn

@@ -64,7 +64,6 @@ begin
     perform baton.owe_releases(owed, false);
     perform pg_notify('baton.control', 'sweep');
   end if;
-  perform baton.free_callbacks();
   perform baton.compact_progress(most);
 
   examined := portion.examined;

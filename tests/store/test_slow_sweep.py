@@ -231,16 +231,6 @@ async def test_a_parked_step_without_a_wait_begins_it_anew(database: str) -> Non
     assert await value(database, "select count(*) from baton.workflow_waits") == 1
 
 
-async def test_a_callback_that_a_dead_process_took_is_given_back(database: str) -> None:
-    take = "insert into baton.workflow_callbacks (job_id, worker, kind, reason, claimed_by) values"
-    async with process(database) as worker:
-        await by_hand(database, f"{take} (1, 'w', 'cancelled', '', 12345)")
-        await by_hand(database, f"{take} (2, 'w', 'cancelled', '', %s)", worker.lease)
-        await look(database)
-        claimed = "select job_id, claimed_by from baton.workflow_callbacks order by job_id"
-        assert await rows(database, claimed) == [(1, None), (2, worker.lease)]
-
-
 async def test_rows_of_progress_are_put_together(database: str) -> None:
     await insert(database, chain())
     await by_hand(
