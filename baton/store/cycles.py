@@ -209,11 +209,12 @@ def _step(place: Mapping[str, Any] | None, returned: Mapping[str, Any]) -> Step 
     if place is None:
         return None
     grafted = sorted(place["grafted"])  # by id
+    names = [*place["deps"], *place["inherited"], *(name for _, name, _ in grafted)]
     return Step(
         workflow_id=UUID(place["workflow_id"]),
         workflow_label=place["workflow_label"],
         name=place["step_name"],
-        deps=tuple(dict.fromkeys([*place["deps"], *(name for _, name, _ in grafted)])),
+        deps=tuple(dict.fromkeys(names)),
         results=dict(returned[str(parent)] for parent in place["parents"]),
         stored=place["stored"],
         gate=place["gate"],

@@ -87,8 +87,9 @@ class Plan:
                 self.edges.append((holder, ordinal))
                 self.guarded.add(ordinal)
             if step.workflow is not None:
-                self.inner.append((step.workflow, ordinal))
-                self.add(step.workflow, ordinal)
+                inner = step.workflow.inside(workflow)
+                self.inner.append((inner, ordinal))
+                self.add(inner, ordinal)
 
     def waits(self, ordinal: int) -> bool:
         """Whether a step does not begin as an available job."""

@@ -1,6 +1,6 @@
 """Runs a workflow through in a test, step by step in topological order."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
@@ -11,7 +11,7 @@ from baton.states import State
 from baton.store.rows import document
 from baton.store.workflows import identity_of, job_of
 from baton.testing.gates import End, gate_of
-from baton.testing.making import cancelled, completed, timed_out
+from baton.testing.making import cancelled, completed, failed
 from baton.testing.saying import Signals
 from baton.workflows import NewStep, Workflow
 
@@ -31,6 +31,7 @@ class Flow:
         run: performs a job.
         signals: what was said to it.
         around: what the step that this workflow is may read, by name.
+        inherited: the names of what it depends on.
         jobs: the jobs of the steps, by name.
         ends: where the steps stand.
         results: what they returned.
@@ -41,6 +42,7 @@ class Flow:
     run: Run
     signals: Signals
     around: Mapping[str, Any] = field(default_factory=dict)
+    inherited: Sequence[str] = ()
     jobs: dict[str, Job] = field(default_factory=dict)
     ends: dict[str, End] = field(default_factory=dict)
     results: dict[str, Any] = field(default_factory=dict)
@@ -103,17 +105,27 @@ class Flow:
             self.results[step.name] = waited.payload
             return completed(job, datetime.now(UTC))
         cause = f"signal {step.signal} did not come within {step.wait_seconds:g} s"
-        return timed_out(job, State(step.on_timeout), cause, datetime.now(UTC))
+        return failed(job, State(step.on_timeout), cause, datetime.now(UTC))
 
     async def _inner(self, workflow: Workflow, job: Job, step: NewStep) -> Job:
-        inner = Flow(workflow, self.make, self.run, self.signals, around=self._known(step))
+        workflow = workflow.inside(self.workflow)
+        inner = Flow(
+            workflow,
+            self.make,
+            self.run,
+            self.signals,
+            around=self._known(step),
+            inherited=step.deps or self.inherited,
+        )
         await inner.perform()
         states = {end.state for end in inner.ends.values()}
         if not all(state.is_final for state in states):
             return replace(job, state=State.SUSPENDED)
         now = datetime.now(UTC)
         if states - {State.COMPLETED}:
-            ended = replace(job, state=State.DISCARDED, discarded_at=now)
+            bad = State.DISCARDED if State.DISCARDED in states else State.CANCELLED
+            names = [name for name, end in inner.ends.items() if end.state != State.COMPLETED]
+            ended = failed(job, bad, f"its workflow failed: {', '.join(names)}", now)
         else:
             ended = completed(job, now)
             if (result := inner.result()) is not None:
@@ -134,7 +146,7 @@ class Flow:
             workflow_id=self.workflow.workflow_id,
             workflow_label=self.workflow.name,
             name=step.name,
-            deps=step.deps,
+            deps=step.deps or tuple(self.inherited),
             results=self._known(step),
             condition=step.condition,
             context=self.workflow.context,

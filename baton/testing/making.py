@@ -110,8 +110,8 @@ def completed(job: Job, now: datetime) -> Job:
     return replace(job, state=State.COMPLETED, completed_at=now)
 
 
-def timed_out(job: Job, state: State, cause: str, now: datetime) -> Job:
-    """Return a step that waited for a signal which did not come in time."""
+def failed(job: Job, state: State, cause: str, now: datetime) -> Job:
+    """Return a step that waited in vain: for a signal, or for the workflow that it is."""
     if state is State.COMPLETED:
         return completed(job, now)
     error = _error(job, now, {"kind": "wait", "message": cause})

@@ -1,6 +1,7 @@
 """A workflow that is not inserted yet."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from copy import copy
 from datetime import datetime, timedelta
 from graphlib import CycleError, TopologicalSorter
 from typing import Any, NamedTuple
@@ -168,6 +169,18 @@ class Workflow(StepBuilder):
             raise CyclicWorkflow(error.args[1]) from None
         check_subworkflows(ordered, {self.workflow_id})
         return ordered
+
+    def inside(self, outer: "Workflow") -> "Workflow":
+        """Return a copy that has what it lacks from the workflow that it is a step of.
+
+        These are the context, name by name, the tags, the priority and debug.
+        """
+        inner = copy(self)
+        inner.context = {**outer.context, **self.context}
+        inner.tags = tuple(dict.fromkeys([*self.tags, *outer.tags]))
+        inner.priority = outer.priority if self.priority is None else self.priority
+        inner.debug = self.debug or outer.debug
+        return inner
 
     def validate(self) -> list[str]:
         """Check the graph without touching a database; return the names in order of execution.

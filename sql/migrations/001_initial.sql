@@ -611,7 +611,8 @@ comment on column baton.duties.position is 'How far it got, where it goes throug
 comment on column baton.duties.progress is 'What it has to know of the portions before, a JSON object; empty between two passes.';
 
 -- The gate. A step may run when it has no row here; a row that poisons it cancels it. The first steps
--- of a sub-workflow depend on the step that it is, and may run once that one is parked.
+-- of a sub-workflow depend on the step that it is, and may run once that one is parked; when it was
+-- skipped they wait for sql/routines/end_subworkflows.sql, which skips all of them.
 create view baton.unmet_dependencies as
 select
   edge.child_id,
@@ -619,7 +620,7 @@ select
   parent.step_name as parent_name,
   parent.outcome as parent_outcome,
   case
-    when parent.subworkflow_id = child.workflow_id then parent.outcome is not null
+    when parent.subworkflow_id = child.workflow_id then parent.outcome is not null and not parent.skipped
     else child.run_on = 'completed' and (parent.job_id is null or parent.outcome is not null)
   end as poisons
 from baton.workflow_edges as edge

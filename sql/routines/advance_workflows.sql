@@ -21,6 +21,8 @@ declare
   cancelled bigint[] := '{}';
   settled bigint[] := '{}';
   woken bigint[] := '{}';
+  spared bigint[] := '{}';
+  ended bigint[];
 begin
   complete := true;
   flows := '{}';
@@ -48,6 +50,9 @@ begin
     step := baton.cancel_poisoned_steps(ids);
     cancelled := step.cancelled;
     complete := step.complete;
+    step := baton.end_subworkflows(ids);
+    spared := step.skipped;
+    complete := complete and step.complete;
     step := baton.settle_waits(ids);
     settled := step.settled;
     woken := step.woken;
@@ -70,12 +75,10 @@ begin
     further_flows := further_flows || told.flows;
     further := further || told.events;
   end if;
-  if cardinality(cancelled || settled || step.skipped || step.parked || finish.holders) > 0 then
+  ended := cancelled || spared || settled || step.skipped || step.parked || finish.holders;
+  if cardinality(ended) > 0 then
     insert into baton.workflow_releases as kept (job_ids, inserted_at)
-    values (
-      cancelled || settled || step.skipped || step.parked || finish.holders,
-      case when aged then '-infinity' else clock_timestamp() end
-    )
+    values (ended, case when aged then '-infinity' else clock_timestamp() end)
     returning kept.id into follow_up;
   end if;
 end

@@ -143,6 +143,10 @@ begin
     return;
   end if;
 
+  if exists (select from baton.workflows as workflow where workflow.parent_job_id is not null) then
+    holders := array(select around.holder_id from baton.holders_of(step_ids) as around);
+  end if;
+
   select
     json_object_agg(step.job_id, json_build_object(
       'workflow_id', step.workflow_id,
@@ -154,6 +158,7 @@ begin
       'cause', gate.cause,
       'parents', coalesce(parents.ids, '[]'),
       'grafted', coalesce(parents.grafted, '[]'),
+      'inherited', coalesce(parents.inherited, '[]'),
       'condition', step.condition,
       'context', nullif(workflow.context, '{}'),
       'waited', waited.outcome
@@ -193,16 +198,19 @@ begin
       ))) filter (
         where parent.grafted_by is not null
           and parent.subworkflow_id is distinct from step.workflow_id
-      ) as grafted
+      ) as grafted,
+      json_agg(parent.step_name order by parent.job_id) filter (
+        where edge.child_id <> step.job_id and parent.job_id <> all (holders)
+      ) as inherited
     from baton.workflow_edges as edge
     join baton.workflow_steps as parent on parent.job_id = edge.parent_id
-    where edge.child_id = any (array[step.job_id, case
-      -- the first steps of a sub-workflow know what the step that it is depends on
-      when workflow.parent_job_id is not null and exists (
-        select from baton.workflow_edges as guard
-        where guard.parent_id = workflow.parent_job_id and guard.child_id = step.job_id
-      ) then workflow.parent_job_id
-    end])
+    -- the first steps of a sub-workflow know what the step that it is depends on; one array, since `or`
+    -- would be looked up by reading every edge
+    where edge.child_id = any (array[step.job_id] || case
+      when workflow.parent_job_id is not null then array(
+        select around.holder_id from baton.holders_of(array[step.job_id]) as around
+      )
+    end)
   ) as parents on true
   left join lateral (
     select json_build_object(
@@ -214,16 +222,6 @@ begin
     where wait.job_id = step.job_id and wait.woken_at is not null
   ) as waited on true
   where step.job_id = any (step_ids);
-
-  if exists (select from baton.workflows as workflow where workflow.parent_job_id is not null) then
-    holders := array(
-      select guard.parent_id
-      from baton.workflow_edges as guard
-      join baton.workflow_steps as holder
-        on holder.job_id = guard.parent_id and holder.subworkflow_id is not null
-      where guard.child_id = any (step_ids)
-    );
-  end if;
 
   select json_object_agg(parent.job_id, json_build_array(parent.step_name, parent.result))
   into results

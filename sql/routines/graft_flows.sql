@@ -1,15 +1,17 @@
--- Writes the sub-workflows among new steps, whose ids are at least `first`. Locks nothing.
-create or replace function baton.graft_flows(plan jsonb, ids bigint[], first bigint) returns void
+-- Writes the sub-workflows among new steps of a workflow, whose ids are at least `first`; they know what
+-- it knows. Locks nothing.
+create or replace function baton.graft_flows(flow uuid, plan jsonb, ids bigint[], first bigint)
+returns void
 language sql
 as $$
   with given as materialized (
-    select flow.*
-    from jsonb_to_recordset(plan -> 'flows') as flow (
+    select part.*
+    from jsonb_to_recordset(plan -> 'flows') as part (
       id uuid, name text, holder integer, deadline timestamptz, deadline_in double precision,
       tags text, context text, output text, on_finished text, counted boolean, priority smallint,
       size integer
     )
-    where ids[flow.holder] >= first
+    where ids[part.holder] >= first
   ),
   inserted as (
     insert into baton.workflows (
@@ -19,9 +21,10 @@ as $$
       given.id, given.name,
       coalesce(given.deadline, clock_timestamp() + make_interval(secs => given.deadline_in)),
       array(select jsonb_array_elements_text(given.tags::jsonb)),
-      given.context::jsonb, ids[given.holder], given.output, given.on_finished::jsonb,
-      given.counted, given.priority
+      around.context || given.context::jsonb, ids[given.holder], given.output,
+      given.on_finished::jsonb, given.counted, given.priority
     from given
+    join baton.workflows as around on around.id = flow
   )
   insert into baton.workflow_progress (workflow_id, added)
   select given.id, given.size from given where given.counted

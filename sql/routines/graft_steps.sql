@@ -171,7 +171,7 @@ begin
     plan, ids, made[1], case when returned then grafter end, onto.needed_names, onto.needed,
     onto.dependents
   );
-  perform baton.graft_flows(plan, ids, made[1]);
+  perform baton.graft_flows(flow, plan, ids, made[1]);
   if origin.counted then
     insert into baton.workflow_progress (workflow_id, added) values (flow, cardinality(added));
   end if;

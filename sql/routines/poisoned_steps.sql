@@ -14,7 +14,7 @@ as $$
     where parent.job_id = any (ids)
       and case
         when parent.subworkflow_id = child.workflow_id
-          then parent.outcome is not null and parent.parked_at is null
+          then parent.outcome is not null and parent.parked_at is null and not parent.skipped
         else child.run_on = 'completed' and (
           parent.outcome = 'cancelled' and not child.ignore_cancelled
           or parent.outcome = 'discarded' and not child.ignore_discarded
