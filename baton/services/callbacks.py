@@ -10,11 +10,13 @@ import inspect
 from collections.abc import Hashable
 from contextlib import suppress
 from time import monotonic
+from typing import Literal, Protocol
 
 import structlog
 from anyio import (
     CancelScope,
     Event,
+    Lock,
     create_task_group,
     current_effective_deadline,
     get_cancelled_exc_class,
@@ -23,9 +25,10 @@ from anyio import (
 from anyio.abc import TaskGroup, TaskStatus
 
 from baton.errors import DatabaseError
+from baton.jobs import Job
 from baton.outcomes import failure
+from baton.services.asking import Caller
 from baton.services.duty import Duty
-from baton.services.lease_keeper import LeaseKeeper
 from baton.services.threads import Threads
 from baton.store import callbacks as store
 from baton.store.callbacks import Callback
@@ -40,6 +43,16 @@ TIMEOUT = 60.0  # seconds that one may take
 DROP_INTERVAL = 3_600.0  # seconds
 DROP_AGE = 86_400.0  # seconds after which callbacks of workers that nobody registers are dropped
 DROP_BATCH = 10_000
+
+
+class Lease(Protocol):
+    """The lease of the process; `LeaseKeeper` keeps one."""
+
+    @property
+    def lease(self) -> int: ...
+    @property
+    def held(self) -> bool: ...
+    def is_current(self, lease: int) -> bool: ...
 
 
 class Callbacks:
@@ -57,7 +70,7 @@ class Callbacks:
         self,
         database: Database,
         registry: Registry,
-        lease: LeaseKeeper,
+        lease: Lease,
         *,
         slots: int = SLOTS,
         timeout: float = TIMEOUT,
@@ -73,6 +86,7 @@ class Callbacks:
         self._called: list[int] = []
         self._under = 0  # the lease under which the running and the called ones were claimed
         self._draining = False
+        self._looking = Lock()
         self._idle = Event()
         self._tasks: TaskGroup | None = None
         self._dropped_at = monotonic()
@@ -100,17 +114,36 @@ class Callbacks:
         with suppress(DatabaseError):
             await self.look()
 
+    async def settle(self) -> None:
+        """Call what is owed, until nothing is left that these workers want to hear.
+
+        Raises:
+            DatabaseError: the database refused or is away.
+        """
+        await self.look()
+        while self._running or self._called:
+            if self._running:
+                self._idle = Event()
+                await self._idle.wait()
+            await self.look()
+
     async def look(self) -> float | None:
         """Look once for what is to be called.
 
         Raises:
             DatabaseError: the database refused or is away.
         """
+        # one at a time: what one has claimed and does not hold yet would look lost to another
+        async with self._looking:
+            await self._look()
+        return None
+
+    async def _look(self) -> None:
         workers = [each.name for each in self._registry.definitions() if each.has_callbacks]
         await self._drop()
         most = self._free_slots() if workers and self._lease.held else 0
         if most <= 0 and not self._called:
-            return None
+            return
         lease = self._lease.lease
         called, self._called = self._called, []
         if lease != self._under:
@@ -132,7 +165,6 @@ class Callbacks:
         if self._lease.is_current(lease) and not self._draining:
             for each in claimed:
                 self._start(each)
-        return None
 
     def _free_slots(self) -> int:
         return 0 if self._draining else self._slots - len(self._running) - len(self._stuck)
@@ -173,21 +205,17 @@ class Callbacks:
                 _forget_cancellation()
                 _report(error)
             finally:
-                if self._threads.is_abandoned(self._key(callback)):
-                    self._stuck.add(self._key(callback))
+                if self._threads.is_abandoned((job.id, self._key(callback))):
+                    self._stuck.add((job.id, self._key(callback)))
 
     async def _hear(self, callback: Callback) -> None:
         job = callback.job
-        definition = None if job is None else self._registry.known(job.worker)
-        hear = None if definition is None else definition.callback(callback.kind)
-        if job is None or hear is None:
+        if job is None:
             return
         # the context is this task's own
         self._registry.restore(job.meta.get("context"))
-        if inspect.iscoroutinefunction(hear):
-            await hear(callback.reason, job)
-        else:
-            await self._threads.run(self._key(callback), lambda: hear(callback.reason, job))
+        key = self._key(callback)
+        await call(self._registry, self._threads, callback.kind, callback.reason, job, key=key)
 
     def _key(self, callback: Callback) -> Hashable:
         return callback.id, self._under
@@ -204,6 +232,35 @@ class Callbacks:
         dropped = await store.drop(self._database, workers=workers, age=DROP_AGE, most=DROP_BATCH)
         if dropped:
             log.warning("callbacks.dropped", count=len(dropped), workers=sorted(set(dropped)))
+
+
+async def call(
+    registry: Registry,
+    threads: Caller,
+    kind: Literal["cancelled", "discarded"],
+    reason: str,
+    job: Job,
+    *,
+    key: Hashable = None,
+) -> None:
+    """Tell the worker of a job how a dependency ended, if it wants to hear of that.
+
+    Args:
+        registry: where the worker is found.
+        threads: where plain functions run.
+        kind: how the dependency ended.
+        reason: which one it was.
+        job: the job of the step that was cancelled.
+        key: names the call among those of ``threads``.
+    """
+    definition = registry.known(job.worker)
+    hear = None if definition is None else definition.callback(kind)
+    if hear is None:
+        return
+    if inspect.iscoroutinefunction(hear):
+        await hear(reason, job)
+    else:
+        await threads.run((job.id, key), lambda: hear(reason, job))
 
 
 def _forget_cancellation() -> None:

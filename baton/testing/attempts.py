@@ -13,6 +13,7 @@ from baton.client import Client, SyncClient
 from baton.errors import InvalidData
 from baton.jobs import Job
 from baton.outcomes import Ack, failure, settle
+from baton.services.callbacks import Callbacks
 from baton.services.executor import Executor
 from baton.services.grafting import completer
 from baton.services.lease_keeper import node_name
@@ -33,7 +34,7 @@ class Claims:
 
     def __init__(self, connection: CycleConnection, lease: int, queue: str) -> None:
         self._connection = connection
-        self._lease = lease
+        self.lease = lease
         self._queue = queue
 
     @classmethod
@@ -57,7 +58,7 @@ class Claims:
 
     async def fetch(self, most: int) -> Sequence[Job]:
         """Claim jobs."""
-        return (await self._connection.cycle(self._lease, [], {self._queue: most})).jobs
+        return (await self._connection.cycle(self.lease, [], {self._queue: most})).jobs
 
     async def acknowledge(self, job: Job, ack: Ack, most: int) -> tuple[Ack | None, Sequence[Job]]:
         """Acknowledge an attempt and claim others; without an ack it was not this one's any more.
@@ -66,10 +67,10 @@ class Claims:
         """
         capacities = {self._queue: most} if most else {}
         try:
-            cycle = await self._connection.cycle(self._lease, [ack], capacities)
+            cycle = await self._connection.cycle(self.lease, [ack], capacities)
         except InvalidData as error:
             ack = settle(job, failure(error))
-            cycle = await self._connection.cycle(self._lease, [ack], capacities)
+            cycle = await self._connection.cycle(self.lease, [ack], capacities)
         tell_cycle([(job, ack)], cycle)
         if ack.completed and not cycle.accepted:
             ack = replace(ack, state=State.COMPLETED)  # in a transaction of its own
@@ -140,6 +141,29 @@ class Runner:
         # others may perform jobs in this process too
         if metadata["job"] is self._performing and metadata["error"] is not None:
             self.errors.append(metadata["error"])
+
+
+class _Lease:
+    """A lease that nobody has to renew."""
+
+    held = True
+
+    def __init__(self, lease: int) -> None:
+        self.lease = lease
+
+    def is_current(self, lease: int) -> bool:
+        return lease == self.lease
+
+
+async def call_callbacks(database: Database, registry: Registry, lease: int) -> None:
+    """Call the callbacks that the workers of a registry are owed now, and wait for them."""
+    if not any(each.has_callbacks for each in registry.definitions()):
+        return
+    callbacks = Callbacks(database, registry, _Lease(lease))
+    async with create_task_group() as tasks:
+        await tasks.start(callbacks.run)
+        await callbacks.settle()
+        tasks.cancel_scope.cancel()
 
 
 @asynccontextmanager

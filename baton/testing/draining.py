@@ -11,7 +11,7 @@ from baton.jobs import Job
 from baton.lifespans import opened
 from baton.states import State
 from baton.store.pools import Database
-from baton.testing.attempts import Claims, Runner, clients
+from baton.testing.attempts import Claims, Runner, call_callbacks, clients
 from baton.testing.targets import Target, Where
 from baton.testing.threads import run_beside
 from baton.workers import Registry, current_registry
@@ -71,7 +71,8 @@ async def drain_queue(
     Everything is as in a worker process: jobs are claimed under a lease, one after the other in
     the order of their priority, and each is acknowledged, which releases the steps that wait for
     it. A pause and the limits of the queue hold. What is due is staged first; what fails or is
-    snoozed in a drain waits for the next one.
+    snoozed in a drain waits for the next one. Workers that want to hear of dependencies that ended
+    badly do so at the end.
 
     Args:
         queue: which queue.
@@ -111,6 +112,7 @@ async def drain_queue(
             raises=raise_errors,
         )
         await (drain.through(with_limit) if recursive else drain.once(with_limit))
+        await call_callbacks(database, registry, claims.lease)
     if drain.error is not None:
         raise drain.error
     return Drained(**drain.counts)

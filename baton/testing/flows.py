@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Literal
 
 from baton.jobs import Job, NewJob, Step
 from baton.outcomes import Outcome, Skipped, Success, WaitForSignal
@@ -16,6 +16,7 @@ from baton.testing.saying import Signals
 from baton.workflows import NewStep, Workflow
 
 Make = Callable[[NewJob, Mapping[str, Any]], Job]
+Hear = Callable[[Literal["cancelled", "discarded"], str, Job], Awaitable[None]]
 Run = Callable[[Job], Awaitable[tuple[Job, Outcome | None]]]
 
 
@@ -29,6 +30,7 @@ class Flow:
         workflow: what is performed.
         make: makes the job of a step, given what Baton adds to its meta.
         run: performs a job.
+        hear: tells the worker of a step that was cancelled how a dependency ended, and which.
         signals: what was said to it.
         around: what the step that this workflow is may read, by name.
         inherited: the names of what it depends on.
@@ -40,6 +42,7 @@ class Flow:
     workflow: Workflow
     make: Make
     run: Run
+    hear: Hear
     signals: Signals
     around: Mapping[str, Any] = field(default_factory=dict)
     inherited: Sequence[str] = ()
@@ -68,7 +71,10 @@ class Flow:
         job = self.jobs[step.name]
         match gate.state:
             case "poisoned":
-                return cancelled(job, gate.cause, datetime.now(UTC)), False
+                job = cancelled(job, gate.cause, datetime.now(UTC))
+                place = replace(self._place(step), gate="poisoned", cause=gate.cause)
+                await self.hear(gate.kind, gate.cause, replace(job, step=place))
+                return job, False
             case "waiting":
                 return replace(job, state=State.SUSPENDED), False
             case "skipped":
@@ -113,6 +119,7 @@ class Flow:
             workflow,
             self.make,
             self.run,
+            self.hear,
             self.signals,
             around=self._known(step),
             inherited=step.deps or self.inherited,

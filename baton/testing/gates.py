@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from baton.states import State
 from baton.workflows import NewStep
@@ -25,10 +25,11 @@ class End:
 
 @dataclass(frozen=True, slots=True)
 class Gate:
-    """What becomes of a step, and why."""
+    """What becomes of a step, and why; for one that is poisoned, how the dependency ended."""
 
     state: Literal["open", "waiting", "poisoned", "skipped"]
     cause: str = ""
+    kind: Literal["cancelled", "discarded"] = "cancelled"
 
 
 def gate_of(step: NewStep, ends: Mapping[str, End]) -> Gate:
@@ -49,7 +50,8 @@ def gate_of(step: NewStep, ends: Mapping[str, End]) -> Gate:
     unmet = {name: end.state for name, end in deps.items() if end.state not in done}
     for name, state in unmet.items():
         if state.is_final:
-            return Gate("poisoned", f"dependency {name} was {state.value}")
+            kind: Any = state.value
+            return Gate("poisoned", f"dependency {name} was {kind}", kind)
     if unmet:
         return Gate("waiting")
     for name, end in deps.items():

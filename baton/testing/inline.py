@@ -5,7 +5,9 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from datetime import UTC, datetime
 from itertools import count
-from typing import Any
+from typing import Any, Literal
+
+import structlog
 
 from baton import changes
 from baton.ambient import ambient
@@ -15,6 +17,7 @@ from baton.errors import InlineTooDeep, NotFound, NothingKept, NotPerformed
 from baton.jobs import Grafted, Job, NewJob
 from baton.outcomes import Failure, Outcome
 from baton.services.asking import Caller
+from baton.services.callbacks import call
 from baton.settings import load
 from baton.states import State
 from baton.testing.flows import Flow
@@ -24,6 +27,8 @@ from baton.testing.saying import Signals
 from baton.testing.threads import CallingThread
 from baton.workers import Registry, current_registry
 from baton.workflows import Graft, Workflow
+
+log = structlog.get_logger("baton.testing")
 
 DEEPEST = 50  # jobs inside jobs
 
@@ -107,7 +112,15 @@ class _Engine:
         async def run(job: Job) -> tuple[Job, Outcome | None]:
             return await self._run(job, caller)
 
-        flow = Flow(workflow, make, run, self.signals)
+        async def hear(kind: Literal["cancelled", "discarded"], reason: str, job: Job) -> None:
+            try:
+                await call(self.registry, caller, kind, reason, job)
+            except Exception:
+                log.exception("callback.failed", worker=job.worker)
+                if self._raise_errors:
+                    raise
+
+        flow = Flow(workflow, make, run, hear, self.signals)
         await flow.perform()
         return [flow.jobs[name] for name in workflow.step_names()]
 

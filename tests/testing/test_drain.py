@@ -269,3 +269,24 @@ async def test_options_without_meaning_are_refused(drain: Drain, database: str) 
     async with connection(database) as conn:
         with manual(database, conn=conn), pytest.raises(InvalidConnection, match="committed"):
             await drain()
+
+
+async def test_workers_hear_of_dependencies_that_ended_badly(
+    database: str, registry: Registry
+) -> None:
+    heard: list[str] = []
+
+    @registry.worker()
+    async def bad(_job: Job) -> Discard:
+        return Discard("no")
+
+    @registry.worker(on_dep_discarded=lambda _, job: heard.append(str(job.step_name)))
+    async def after(_job: Job) -> None: ...
+
+    flow = Workflow("w").add("bad", bad.new())
+    for number in range(25):
+        flow.add(f"after {number}", after.new(), deps=["bad"])
+    with baton.testing.manual(database):
+        await flow.insert()
+        await baton.testing.drain_queue(registry=registry)
+    assert sorted(heard) == sorted(f"after {number}" for number in range(25))

@@ -458,3 +458,35 @@ async def test_stored_results_and_result_stores_hold_inline(
     assert [each.stored for each in performed] == [{"a": 1}, None, None]
     assert performed[-1].value == {"stores": {"a": 1}, "large": "x" * 20}
     assert list(kept) == ["large", "reads"]
+
+
+async def test_workers_hear_of_dependencies_that_ended_badly(
+    insert: Insert, registry: Registry
+) -> None:
+    heard: list[tuple[str, ...]] = []
+
+    def hear(reason: str, job: Job) -> None:
+        heard.append((str(job.step_name), reason, str(job.result("good"))))
+
+    async def raises(reason: str, _job: Job) -> None:
+        raise ValueError(reason)
+
+    @registry.worker()
+    def good(_job: Job, outcome: str | None = None) -> Any:
+        return Discard("no") if outcome else "ok"
+
+    listens = registry.worker(name="listens", on_dep_discarded=hear)(good)
+    noisy = registry.worker(name="noisy", on_dep_cancelled=raises)(good)
+    flow = (
+        Workflow("w")
+        .add("good", good.new())
+        .add("bad", good.new("discarded"))
+        .add("after", listens.new(), deps=["bad", "good"])
+        .add("last", noisy.new(), deps=["after"])
+    )
+    with baton.testing.inline():
+        await insert(flow)
+    assert heard == [("after", "dependency bad was discarded", "ok")]
+    with pytest.raises(ValueError, match="dependency after was cancelled"):
+        with baton.testing.inline(raise_errors=True):
+            await insert(flow)
