@@ -9,6 +9,7 @@ from typing import Any, Unpack
 from baton.errors import InvalidFilter
 from baton.jobs import Job
 from baton.lifespans import opened
+from baton.services.transitions import tell_texts
 from baton.states import State
 from baton.store.pools import Database
 from baton.testing.attempts import Claims, Runner, call_callbacks, clients
@@ -17,6 +18,7 @@ from baton.testing.threads import run_beside
 from baton.workers import Registry, current_registry
 
 EVERYTHING = 10_000  # jobs that are claimed at once
+MOST = 1_000  # waiting steps that are looked at at once
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,7 +30,7 @@ class Drained:
         retryable: it failed, and is to be tried again.
         discarded: it failed for the last time, or was given up.
         cancelled: it was cancelled, by its worker or because it can't be run any more.
-        snoozed: its worker put it off.
+        snoozed: its worker put it off, or waits for a signal.
         scheduled: how many of all were staged although they were scheduled for later.
     """
 
@@ -71,15 +73,16 @@ async def drain_queue(
     Everything is as in a worker process: jobs are claimed under a lease, one after the other in
     the order of their priority, and each is acknowledged, which releases the steps that wait for
     it. A pause and the limits of the queue hold. What is due is staged first; what fails or is
-    snoozed in a drain waits for the next one. Workers that want to hear of dependencies that ended
-    badly do so at the end.
+    snoozed in a drain waits for the next one. Steps that are no jobs belong to no queue: those that
+    wait for a signal that was said, or for a time that is over, go on. Workers that want to hear of
+    dependencies that ended badly do so at the end.
 
     Args:
         queue: which queue.
         recursive: whether jobs are performed too that come while it drains: newly inserted ones,
             and released steps.
         with_scheduled: whether jobs are performed that are scheduled for later: all, or those until
-            a time.
+            a time; sleeps, and waits for signals that have a limit, end too.
         with_limit: how many jobs are performed at most.
         raise_errors: whether to raise what a job raised, after it was acknowledged.
         registry: where workers and hooks are; by default the default registry.
@@ -180,6 +183,7 @@ class _Drain:
                 return
 
     async def _stage(self) -> None:
+        await self._advance()
         params = {
             "queue": self.queue,
             "everything": self.everything,
@@ -188,6 +192,20 @@ class _Drain:
         }
         rows = await self.database.run("jobs_make_due", params)
         self.counts["scheduled"] += sum(early for (early,) in rows)
+
+    async def _advance(self) -> None:
+        """Do what several services of a worker process do: let steps wait, and go on."""
+        while True:
+            if self.everything or self.until is not None:
+                params = {"everything": self.everything, "until": self.until}
+                await self.database.run("waits_make_due", params)
+            time = await self.database.run("time_keep", {"most": MOST, "announce": False})
+            sweep = {"age": 0.0, "pause": 0.0, "most": MOST, "announce": False}
+            swept = await self.database.run("releases_sweep", sweep)
+            [(ended, *_, told)], [(batches, _, notices, unfinished)] = time, swept
+            tell_texts([*told, *notices])
+            if not (ended or batches or unfinished):
+                return
 
     async def _perform(self, job: Job, most: int) -> Sequence[Job]:
         ack = await self.runner.perform(job)

@@ -176,3 +176,90 @@ async def test_of_two_who_say_the_same_one_is_heard(database: str) -> None:
         )
     assert said == [False]
     assert await value(database, "select payload from baton.workflow_signals") == 1
+
+
+LOOK = "select ended, ready, next_in from baton.keep_time(10)"
+SWEEP = "select swept from baton.sweep_releases(0, 0, 100)"
+
+
+async def waiting_step(
+    database: str, client: Client, *, over: bool = False, **options: Any
+) -> tuple[Workflow, int]:
+    """A workflow whose one step waits for the signal ``go``, and whose time may be over."""
+    flow = Workflow().wait_for("go", timeout=3_600, **options)
+    [waits] = await client.insert_workflow(flow)
+    await sweep(database)
+    if over:
+        await rows(database, "update baton.workflow_waits set until = now() returning until")
+    return flow, waits.id
+
+
+async def test_a_signal_that_came_before_the_time_was_looked_at_wins_over_it(
+    database: str,
+) -> None:
+    async with Client(database) as client:
+        flow, _ = await waiting_step(database, client, over=True)
+        await client.signal_workflow(flow.workflow_id, "go", 7)
+        assert await value(database, "select ended from baton.keep_time(10)") == 1
+        await sweep(database)
+    assert await states(database) == {"go": "completed"}
+    assert await value(database, "select result from baton.workflow_steps") == 7
+
+
+async def test_a_signal_that_is_not_committed_when_the_time_is_over_comes_too_late(
+    database: str,
+) -> None:
+    async with Client(database) as client, connection(database) as saying:
+        flow, _ = await waiting_step(database, client, over=True, on_timeout="cancelled")
+        async with saying.transaction():
+            assert await client.signal_workflow(flow.workflow_id, "go", 7, conn=saying)
+            assert await value(database, "select ended from baton.keep_time(10)") == 1
+        await sweep(database)
+    assert await states(database) == {"go": "cancelled"}
+    assert await value(database, "select count(*) from baton.workflow_releases") == 0
+
+
+async def test_a_step_that_somebody_holds_does_not_keep_the_time_busy(database: str) -> None:
+    async with Client(database) as client, connection(database) as holder:
+        _, held = await waiting_step(database, client, over=True)
+        async with holder.transaction():
+            await holder.execute("select from baton.jobs where id = %s for update", [held])
+            assert await rows(database, LOOK) == [(0, [], None)]
+        assert await rows(database, LOOK) == [(1, [], None)]
+    assert await states(database) == {"go": "discarded"}
+
+
+async def test_a_signal_that_waits_for_a_cancellation_changes_nothing_any_more(
+    database: str,
+) -> None:
+    async with Client(database) as client, connection(database) as cancelling:
+        flow, waits = await waiting_step(database, client)
+        async with cancelling.transaction():
+            assert await client.cancel_job(waits, conn=cancelling)
+            assert await client.signal_workflow(flow.workflow_id, "go", 7)
+            # the step is locked: what the signal means for it is kept for the next sweep
+            await rows(database, SWEEP)
+            assert await value(database, "select count(*) from baton.workflow_releases") == 1
+        await sweep(database)
+    assert await states(database) == {"go": "cancelled"}
+    assert await value(database, "select count(*) from baton.workflow_releases") == 0
+
+
+async def test_a_cancellation_that_waits_for_what_a_signal_ends_comes_too_late(
+    database: str,
+) -> None:
+    cancelled: list[bool] = []
+    async with Client(database) as client:
+        flow, waits = await waiting_step(database, client)
+        await client.signal_workflow(flow.workflow_id, "go", 7)
+
+        async def end(conn: Any) -> None:
+            await conn.execute(SWEEP)
+
+        async def cancel() -> None:
+            cancelled.append(await client.cancel_job(waits))
+
+        await in_turn(database, end, cancel)
+        await sweep(database)
+    assert cancelled == [False]
+    assert await states(database) == {"go": "completed"}

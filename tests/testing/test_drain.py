@@ -8,7 +8,18 @@ from typing import Any
 import pytest
 
 import baton
-from baton import Cancel, Client, Discard, Error, Job, Registry, Snooze, Workflow, resource
+from baton import (
+    Cancel,
+    Client,
+    Discard,
+    Error,
+    Job,
+    Registry,
+    Snooze,
+    WaitForSignal,
+    Workflow,
+    resource,
+)
 from baton.errors import ConfigurationError, InvalidConnection, InvalidFilter
 from baton.telemetry import Telemetry
 from baton.testing import Drained, drain_queue, drain_queue_sync, manual
@@ -290,3 +301,40 @@ async def test_workers_hear_of_dependencies_that_ended_badly(
         await flow.insert()
         await baton.testing.drain_queue(registry=registry)
     assert sorted(heard) == sorted(f"after {number}" for number in range(25))
+
+
+async def test_signals_sleeps_and_sub_workflows_are_gone_through(
+    drain: Drain, manual: str, registry: Registry
+) -> None:
+    @registry.worker()
+    def read(job: Job) -> Any:
+        return job.results()
+
+    @registry.worker()
+    def wait(job: Job) -> Any:
+        return WaitForSignal("more") if job.waited is None else job.waited.payload
+
+    inner = Workflow("inner").wait_for("told").add("inside", read.new(), deps=["told"])
+    flow = (
+        Workflow("outer")
+        .add("inner", inner)
+        .sleep("night", 3600, deps=["inner"])
+        .wait_for("late", timeout=3600, on_timeout="completed")
+        .wait_for("never")
+        .add("wait", wait.new())
+        .add("last", read.new(), deps=["inner", "night", "late", "wait"])
+    )
+    await flow.insert()
+    assert await drain(registry=registry) == Drained(snoozed=1)
+    await Workflow.signal(inner.workflow_id, "told", 7)
+    await Workflow.signal(flow.workflow_id, "more", 8)
+    assert await drain(registry=registry) == Drained(completed=2)
+    assert await drain(registry=registry, with_scheduled=True) == Drained(completed=1)
+    result = "select result from baton.workflow_steps where step_name = 'last'"
+    assert await value(manual, result) == {
+        "inner": {"inside": {"told": 7}},
+        "night": None,
+        "late": None,
+        "wait": 8,
+    }
+    assert (await states(manual))["never"] == "suspended"
