@@ -120,7 +120,10 @@ class _Engine:
                 if self._raise_errors:
                     raise
 
-        flow = Flow(workflow, make, run, hear, self.signals)
+        def check(graft: Graft) -> Graft:
+            return graft.checked(self.registry)
+
+        flow = Flow(workflow, make, run, hear, check, self.signals)
         await flow.perform()
         return [flow.jobs[name] for name in workflow.step_names()]
 

@@ -13,31 +13,33 @@ from baton import documents
 from baton.client.checks import checked
 from baton.conditions import Condition
 from baton.definitions import DURATIONS, Definition, JobOptions
-from baton.errors import InvalidArguments, InvalidJob, InvalidResult, NotPerformed
+from baton.errors import InvalidArguments, InvalidJob, InvalidResult
 from baton.hooks import Next
-from baton.jobs import Addition, Grafted, Job, NewJob, Step, Waited, seconds
+from baton.jobs import Job, NewJob, Step, Waited, seconds
 from baton.lifespans import opened
 from baton.outcomes import (
     Cancel,
     Discard,
     Error,
     Failure,
+    Grafting,
     Outcome,
     Skipped,
     Snooze,
     Success,
     WaitForSignal,
-    encode_result,
     settle,
 )
 from baton.services.asking import Caller
 from baton.services.performer import Performer
 from baton.services.threads import Threads
 from baton.settings import load
+from baton.testing.grafting import PlayedClaim, only_checked
 from baton.testing.making import ended, made, started
 from baton.testing.threads import CallingThread
 from baton.worker_class import Worker
 from baton.workers import Registry, WorkerFunction, current_registry, resolve
+from baton.workflows import Graft
 
 R = TypeVar("R")
 
@@ -94,54 +96,27 @@ async def perform(
         caller: where plain functions run.
         resources: what workers ask for; without them, what the lifespans open for this job.
     """
-    claim = _Claim(load().max_result_bytes)
+    claim = job.claim if isinstance(job.claim, PlayedClaim) else PlayedClaim(only_checked)
+
+    async def complete(_job: Job, _grafting: Grafting) -> None:
+        if isinstance(registry.value, Graft):
+            claim.take(registry.value)
+
     async with _given(job, registry, resources) as found:
         performer = Performer(
             registry,
             max_result_bytes=load().max_result_bytes,
             threads=caller,
             resources=found,
+            complete=complete,
         )
         outcome = await performer.perform(replace(job, claim=claim))
     if outcome == Success() and claim.result is not None:
         outcome = Success(claim.result)
-    after = ended(job, settle(job, outcome), datetime.now(UTC))
+    after = replace(ended(job, settle(job, outcome), datetime.now(UTC)), claim=None)
     error = outcome.error if isinstance(outcome, Failure) else None
     stored = None if claim.result is None else from_json(claim.result)
     return Performed(job=after, value=registry.value, error=error, stored=stored), outcome
-
-
-class _Claim:
-    """What holds a job that no table has: its result can be stored, and it can't be completed."""
-
-    def __init__(self, limit: int) -> None:
-        self._limit = limit
-        self.completed = False
-        self.release: int | None = None
-        self.result: str | None = None
-
-    async def complete(self, job: Job, conn: Any, result: Any) -> None:
-        del conn, result
-        raise NotPerformed(job.id)
-
-    def complete_sync(self, job: Job, conn: Any, result: Any) -> None:
-        del conn, result
-        raise NotPerformed(job.id)
-
-    async def graft(self, job: Job, graft: Addition) -> Grafted:
-        del graft
-        raise NotPerformed(job.id)
-
-    def graft_sync(self, job: Job, graft: Addition) -> Grafted:
-        del graft
-        raise NotPerformed(job.id)
-
-    async def store(self, job: Job, result: Any) -> None:
-        self.store_sync(job, result)
-
-    def store_sync(self, job: Job, result: Any) -> None:
-        del job
-        self.result = encode_result(result, self._limit)
 
 
 @asynccontextmanager
