@@ -1,6 +1,5 @@
 """Steps that are added to a workflow while it runs: by a step that returns them, or goes on."""
 
-from collections.abc import Sequence
 from typing import Any
 from uuid import uuid4
 
@@ -20,26 +19,10 @@ from baton.errors import (
 from baton.jobs import Job
 from baton.states import State
 from baton.workflows import Graft, Workflow
-from tests.store.grafting import complete_with, completed_ack
+from tests.store.grafting import complete_with, completed_ack, names, returns, sweep
 from tests.support import Process, done, ended, job, process, rows, states, value
 
 pytestmark = pytest.mark.anyio
-
-SWEEP = "select swept from baton.sweep_releases(0, 0, 100)"
-
-
-async def sweep(database: str) -> None:
-    while await value(database, SWEEP):
-        pass
-
-
-async def returns(
-    database: str, worker: Process, job: Job, graft: Graft, result: str | None = None
-) -> Sequence[Job]:
-    """Let a step return a graft; what can be fetched then."""
-    await complete_with(database, job, graft, result)
-    ack = completed_ack(job)
-    return (await worker.cycles.cycle(worker.lease, [ack], {"default": 100})).jobs
 
 
 def split_and_join(**options: Any) -> Workflow:
@@ -51,10 +34,6 @@ async def begin(client: Client, worker: Process, flow: Workflow) -> Job:
     await client.insert_workflow(flow)
     [first] = await worker.fetch(10)
     return first
-
-
-def names(jobs: Sequence[Job]) -> list[str | None]:
-    return [each.step_name for each in jobs]
 
 
 async def test_what_a_step_returns_runs_before_its_dependents(database: str) -> None:
