@@ -96,6 +96,7 @@ def written(graft: Graft, *, limit: int, parent: str | None = None) -> str:
         row.update(place)
         if flow is not plan.around:
             row["inside"] = str(flow.workflow_id)
+            row["own_priority"] = flow.priority is not None
     flows = _objects(inner_columns(plan.inner, limit), _FLOW)
     for found, (inner, _) in zip(flows, plan.inner, strict=True):
         found["size"] = len(inner.step_names())

@@ -196,8 +196,7 @@ begin
         select grafter.step_name from baton.workflow_steps as grafter
         where grafter.job_id = parent.grafted_by
       ))) filter (
-        where parent.grafted_by is not null
-          and parent.subworkflow_id is distinct from step.workflow_id
+        where parent.grafted_by is not null and parent.job_id <> all (holders)
       ) as grafted,
       json_agg(parent.step_name order by parent.job_id) filter (
         where edge.child_id <> step.job_id and parent.job_id <> all (holders)

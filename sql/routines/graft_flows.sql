@@ -20,9 +20,9 @@ as $$
     select
       given.id, given.name,
       coalesce(given.deadline, clock_timestamp() + make_interval(secs => given.deadline_in)),
-      array(select jsonb_array_elements_text(given.tags::jsonb)),
+      array(select jsonb_array_elements_text(given.tags::jsonb)) || around.tags,
       around.context || given.context::jsonb, ids[given.holder], given.output,
-      given.on_finished::jsonb, given.counted, given.priority
+      given.on_finished::jsonb, given.counted, coalesce(given.priority, around.priority)
     from given
     join baton.workflows as around on around.id = flow
   )

@@ -58,16 +58,18 @@ begin
           'workflow_label', origin.name,
           'workflow_debug', origin.debug
         )))::text
+        when origin.debug is not null then (
+          step.meta::jsonb || jsonb_build_object('workflow_debug', origin.debug)
+        )::text
         else step.meta
       end) as metas,
       array_agg(case
-        when step.inside is null and origin.tags <> '{}'
-          then (step.tags::jsonb || to_jsonb(origin.tags))::text
+        when origin.tags <> '{}' then (step.tags::jsonb || to_jsonb(origin.tags))::text
         else step.tags
       end) as tags,
       array_agg(case
-        when step.inside is null then coalesce(origin.priority, step.priority)
-        else step.priority
+        when step.own_priority then step.priority
+        else coalesce(origin.priority, step.priority)
       end) as priorities,
       array_agg(step.max_attempts) as max_attempts,
       array_agg(step.scheduled_at) as scheduled_ats,
@@ -80,7 +82,7 @@ begin
       select *
       from jsonb_to_recordset(plan -> 'steps') as step (
         ordinal integer, inside uuid, name text, queue text, worker text, args text, meta text,
-        tags text, priority smallint, max_attempts smallint, scheduled_at timestamptz,
+        tags text, priority smallint, own_priority boolean, max_attempts smallint, scheduled_at timestamptz,
         delay double precision, timeout double precision, deadline timestamptz, weight smallint,
         suspended boolean
       )

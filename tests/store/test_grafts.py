@@ -146,6 +146,23 @@ async def test_grafted_jobs_are_like_those_of_their_workflow(database: str) -> N
     }
 
 
+async def test_a_grafted_sub_workflow_has_what_it_lacks_from_the_workflow(database: str) -> None:
+    flow = Workflow("w", tags=["urgent"], priority=3, context={"a": 1, "b": 2})
+    graft = (
+        Graft()
+        .add("as it is", Workflow("x", priority=0, context={"a": 9}).add("x", job()))
+        .add("plain", Workflow("y").add("y", job(priority=8)))
+    )
+    async with Client(database) as client, process(database) as worker:
+        split = await begin(client, worker, flow.add("split", job()))
+        x, y = await returns(database, worker, split, graft)
+    assert x.step is not None
+    assert y.step is not None
+    assert (x.tags, x.priority, x.step.context) == (("urgent",), 0, {"a": 9, "b": 2})
+    assert (y.tags, y.priority, y.step.context) == (("urgent",), 3, {"a": 1, "b": 2})
+    assert x.step.deps == ("split",)
+
+
 async def test_large_workflows_count_what_was_added(database: str) -> None:
     async with Client(database) as client, process(database) as worker:
         split = await begin(client, worker, split_and_join())
