@@ -3,6 +3,7 @@
 import json
 import sys
 from collections.abc import Awaitable, Callable
+from inspect import Signature, signature
 from typing import Annotated, Any
 
 import anyio
@@ -14,7 +15,7 @@ from baton.cli.options import Dsn, Json, Schema
 from baton.client import Client
 from baton.errors import ConfigurationError
 from baton.filters import JobFilter
-from baton.settings import Settings, load
+from baton.settings import load
 from baton.states import State
 
 Ids = Annotated[list[int] | None, typer.Argument(metavar="[ID]...", help="The ids of the jobs.")]
@@ -74,114 +75,25 @@ DryRun = Annotated[
 Yes = Annotated[
     bool, typer.Option("--yes", "-y", envvar="BATON_YES", help="Don't ask before many are changed.")
 ]
+Reason = Annotated[
+    str | None,
+    typer.Option("--reason", envvar="BATON_REASON", help="What the errors of the jobs will say."),
+]
 
-
-_Act = Callable[[Client, bool, JobFilter], Awaitable[int]]
-
-
-def cancel(
-    ids: Ids = None,
-    state: InState = None,
-    queue: OfQueue = None,
-    worker: OfWorker = None,
-    tag: WithTag = None,
-    arg: WithArg = None,
-    workflow: OfWorkflow = None,
-    inserted_after: After = None,
-    inserted_before: Before = None,
-    reason: Annotated[
-        str | None,
-        typer.Option(
-            "--reason", envvar="BATON_REASON", help="What the errors of the jobs will say."
-        ),
-    ] = None,
-    dsn: Dsn = None,
-    schema: Schema = None,
-    *,
-    dry_run: DryRun = False,
-    yes: Yes = False,
-    as_json: Json = False,
-) -> None:
-    """Cancel jobs that have not ended; those that run are stopped, on whichever machine they are.
-
-    Without ids, all that fit the options are meant; --dry-run says how many that is.
-    """
-    which = _which(ids, state, queue, worker, tag, arg, workflow, inserted_after, inserted_before)
-
-    def act(client: Client, dry: bool, which: JobFilter) -> Awaitable[int]:
-        return client.cancel_jobs(reason=reason, dry_run=dry, **which)
-
-    settings = load(dsn=dsn, schema=schema)
-    _run("cancel", "cancelled", which, act, settings, dry_run, yes, as_json)
-
-
-def retry(
-    ids: Ids = None,
-    state: InState = None,
-    queue: OfQueue = None,
-    worker: OfWorker = None,
-    tag: WithTag = None,
-    arg: WithArg = None,
-    workflow: OfWorkflow = None,
-    inserted_after: After = None,
-    inserted_before: Before = None,
-    dsn: Dsn = None,
-    schema: Schema = None,
-    *,
-    dry_run: DryRun = False,
-    yes: Yes = False,
-    as_json: Json = False,
-) -> None:
-    """Run jobs again that have ended, or now those that wait for their time.
-
-    Without ids and --state, those that failed are meant: retryable, discarded and cancelled ones.
-    """
-    which = _which(ids, state, queue, worker, tag, arg, workflow, inserted_after, inserted_before)
-
-    def act(client: Client, dry: bool, which: JobFilter) -> Awaitable[int]:
-        return client.retry_jobs(dry_run=dry, **which)
-
-    settings = load(dsn=dsn, schema=schema)
-    _run("retry", "retried", which, act, settings, dry_run, yes, as_json)
-
-
-def delete(
-    ids: Ids = None,
-    state: InState = None,
-    queue: OfQueue = None,
-    worker: OfWorker = None,
-    tag: WithTag = None,
-    arg: WithArg = None,
-    workflow: OfWorkflow = None,
-    inserted_after: After = None,
-    inserted_before: Before = None,
-    dsn: Dsn = None,
-    schema: Schema = None,
-    *,
-    dry_run: DryRun = False,
-    yes: Yes = False,
-    as_json: Json = False,
-) -> None:
-    """Delete jobs that don't run; cancel those first."""
-    which = _which(ids, state, queue, worker, tag, arg, workflow, inserted_after, inserted_before)
-
-    def act(client: Client, dry: bool, which: JobFilter) -> Awaitable[int]:
-        return client.delete_jobs(dry_run=dry, **which)
-
-    settings = load(dsn=dsn, schema=schema)
-    _run("delete", "deleted", which, act, settings, dry_run, yes, as_json)
+_Act = Callable[..., Awaitable[int]]
+_GIVEN = 3  # the parameters of an act that are no options
 
 
 def _which(
-    ids: list[int] | None,
-    state: list[str] | None,
-    queue: str | None,
-    worker: str | None,
-    tag: list[str] | None,
-    arg: list[str] | None,
-    workflow: str | None,
-    inserted_after: str | None,
-    inserted_before: str | None,
+    ids: Ids = None,
+    state: InState = None,
+    queue: OfQueue = None,
+    worker: OfWorker = None,
+    tag: WithTag = None,
+    arg: WithArg = None,
+    workflow: OfWorkflow = None,
+    inserted_after: After = None,
+    inserted_before: Before = None,
 ) -> JobFilter:
     for each in state or ():
         if each not in list(State):
@@ -208,27 +120,74 @@ def _time(option: str, text: str | None) -> Any:
     return None if text is None else values.moment(option, text)
 
 
-def _run(
-    verb: str,
-    participle: str,
-    which: JobFilter,
-    act: _Act,
-    settings: Settings,
-    dry_run: bool,
-    yes: bool,
-    as_json: bool,
-) -> None:
-    async def perform(dry: bool) -> int:
-        async with Client(settings=settings) as client:
-            return await act(client, dry, which)
+def _command(participle: str) -> Callable[[_Act], Callable[..., None]]:
+    """Make a command of what is done to jobs: its options are the criteria, its own, and the rest.
 
-    if not dry_run and not yes and "ids" not in which:
-        _confirm(verb, anyio.run(perform, True))
-    done = anyio.run(perform, dry_run)
-    if as_json:
-        print(json.dumps({"action": verb, "jobs": done, "dry_run": dry_run}))
-    else:
-        print(f"would {verb} {_jobs(done)}" if dry_run else f"{participle} {_jobs(done)}")
+    Typer reads the options from a signature; each stands here once and not in every command.
+    """
+
+    def shape(act: _Act) -> Callable[..., None]:
+        own = list(signature(act).parameters.values())[_GIVEN:]
+
+        def run(
+            dsn: Dsn = None,
+            schema: Schema = None,
+            *,
+            dry_run: DryRun = False,
+            yes: Yes = False,
+            as_json: Json = False,
+            **options: Any,
+        ) -> None:
+            which = _which(**{name: options.pop(name) for name in signature(_which).parameters})
+            settings = load(dsn=dsn, schema=schema)
+
+            async def perform(dry: bool) -> int:
+                async with Client(settings=settings) as client:
+                    return await act(client, dry, which, **options)
+
+            verb = act.__name__
+            if not dry_run and not yes and "ids" not in which:
+                _confirm(verb, anyio.run(perform, True))
+            done = anyio.run(perform, dry_run)
+            if as_json:
+                print(json.dumps({"action": verb, "jobs": done, "dry_run": dry_run}))
+            else:
+                print(f"would {verb} {_jobs(done)}" if dry_run else f"{participle} {_jobs(done)}")
+
+        common = list(signature(run).parameters.values())[:-1]
+        criteria = signature(_which).parameters.values()
+        shown = [each.replace(kind=each.KEYWORD_ONLY) for each in (*criteria, *own, *common)]
+        command: Any = run
+        command.__signature__ = Signature(shown)
+        command.__annotations__ = {each.name: each.annotation for each in shown}
+        command.__name__, command.__doc__ = act.__name__, act.__doc__
+        return run
+
+    return shape
+
+
+@_command("cancelled")
+def cancel(client: Client, dry: bool, which: JobFilter, *, reason: Reason = None) -> Awaitable[int]:
+    """Cancel jobs that have not ended; those that run are stopped, on whichever machine they are.
+
+    Without ids, all that fit the options are meant; --dry-run says how many that is.
+    """
+    return client.cancel_jobs(reason=reason, dry_run=dry, **which)
+
+
+@_command("retried")
+def retry(client: Client, dry: bool, which: JobFilter) -> Awaitable[int]:
+    """Run jobs again that have ended, or now those that wait for their time.
+
+    Without ids and --state, those that failed are meant: retryable, discarded and cancelled ones.
+    """
+    return client.retry_jobs(dry_run=dry, **which)
+
+
+@_command("deleted")
+def delete(client: Client, dry: bool, which: JobFilter) -> Awaitable[int]:
+    """Delete jobs that don't run; cancel those first."""
+    return client.delete_jobs(dry_run=dry, **which)
 
 
 def _confirm(verb: str, count: int) -> None:

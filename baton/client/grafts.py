@@ -38,7 +38,7 @@ class Grafting:
             workflow_id: the whole id.
             graft: the steps.
             before: names of steps that have not begun and are to wait for all of the new ones too.
-            conn: an open psycopg ``AsyncConnection``: it happens in its transaction.
+            conn: an open connection, as `Client.insert` takes it: it happens in its transaction.
 
         Raises:
             NotFound: there is no such workflow, or no such step.

@@ -37,7 +37,7 @@ class Operations:
         Args:
             job_id: which job; one that is not there is no error.
             reason: what its errors say.
-            conn: an open psycopg ``AsyncConnection``: it happens in its transaction.
+            conn: an open connection, as `Client.insert` takes it: it happens in its transaction.
 
         Returns:
             Whether it was cancelled; false when it had ended, or is not there.
@@ -60,7 +60,7 @@ class Operations:
         Args:
             reason: what their errors say.
             dry_run: only count them.
-            conn: an open psycopg ``AsyncConnection``: it happens in its transaction.
+            conn: an open connection, as `Client.insert` takes it: it happens in its transaction.
             which: criteria, at least one; `JobFilter` says what they mean.
 
         Raises:
@@ -120,7 +120,7 @@ class Operations:
             change: new values by field (`JobChanges` says which there are), or a function that gets
                 the locked job and returns them.
             registry: whose workers' signatures new arguments must fit; by default the client's.
-            conn: an open psycopg ``AsyncConnection``: it happens in its transaction.
+            conn: an open connection, as `Client.insert` takes it: it happens in its transaction.
 
         Raises:
             NotFound: there is no such job.

@@ -46,8 +46,8 @@ class Steering:
             workflow_id: which workflow.
             reason: what the errors of its steps say.
             dry_run: only count them.
-            conn: an open psycopg ``AsyncConnection``: it happens in its transaction. Without it, a
-                workflow of many open steps is cancelled in portions.
+            conn: an open connection, as `Client.insert` takes it: it happens in its transaction.
+                Without it, a workflow of many open steps is cancelled in portions.
 
         Raises:
             NotFound: there is no such workflow.
@@ -76,7 +76,7 @@ class Steering:
             steps: by default those that failed, and steps downstream of them that reacted to the
                 failure; or names, of which each runs again with everything after it; or ``all``.
             dry_run: only say which.
-            conn: an open psycopg ``AsyncConnection``: it happens in its transaction.
+            conn: an open connection, as `Client.insert` takes it: it happens in its transaction.
 
         Raises:
             NotFound: there is no such workflow.
@@ -108,7 +108,7 @@ class Steering:
             result: what it returned; ``None`` for nothing.
             reason: why, for people who wonder.
             dry_run: only say what state it is in.
-            conn: an open psycopg ``AsyncConnection``: it happens in its transaction.
+            conn: an open connection, as `Client.insert` takes it: it happens in its transaction.
 
         Returns:
             The state that it was in.
@@ -143,7 +143,8 @@ class Steering:
             payload: what comes with it, JSON values or a pydantic model; the result of steps that
                 wait for it.
             sent_by: who says it, for people who wonder.
-            conn: an open psycopg ``AsyncConnection``: it is said if its transaction commits.
+            conn: an open connection, as `Client.insert` takes it: it is said if its transaction
+                commits.
 
         Returns:
             Whether it was said; a signal that was said before stays as it was.
