@@ -26,6 +26,7 @@ class Step:
     kind: str = "job"
     state: str = "suspended"
     cascaded: bool = False
+    grafted_by: str | None = None
 
     @property
     def ended(self) -> bool:
@@ -55,36 +56,64 @@ class Model:
                 self.steps[name].state = "cancelled"
         self.settle()
 
+    def graft(self, grafter: str, steps: Iterable[Step]) -> None:
+        """A step completes and returns steps: what waits for it waits for them too."""
+        waiting = [step for step in self.steps.values() if grafter in step.deps]
+        for step in steps:
+            self.add(step)
+            step.deps, step.grafted_by = (grafter, *step.deps), grafter
+            for other in waiting:
+                if other.grafted_by != grafter:
+                    other.deps = (*other.deps, step.name)
+        self.end(grafter, "completed")
+
     def after(self, names: Iterable[str]) -> set[str]:
-        """These steps and everything after them."""
+        """These steps, everything after them, and what those that completed grafted."""
         found = set(names)
-        while more := {step.name for step in self.steps.values() if found & set(step.deps)} - found:
+        while more := (self._dependents(found) | self._grafted(found)) - found:
             found |= more
         return found
-
-    def retry(self, names: Iterable[str]) -> None:
-        for name in names:
-            self.steps[name].state, self.steps[name].cascaded = "suspended", False
-        self.settle()
 
     def retried_by_default(self) -> set[str]:
         """What failed, and what reacted to that or was cancelled because of it."""
         found = set(self.named(*BAD))
-        while (
-            more := {
-                step.name
-                for step in self.steps.values()
-                if found & set(step.deps)
-                and (
-                    step.cascaded
-                    or step.state == "skipped"
-                    or (step.run_on != "completed" and step.state != "suspended")
-                )
-            }
-            - found
-        ):
+        while more := (self._reacted(found) | self._grafted(found)) - found:
             found |= more
         return found
+
+    def retry(self, names: Iterable[str]) -> set[str]:
+        """Return what is taken out, because the step that grafted it will graft anew."""
+        gone: set[str] = set()
+        while more := self._grafted(set(names), gone) - gone:
+            gone |= more
+        for name in gone:
+            del self.steps[name]
+        for step in self.steps.values():
+            step.deps = tuple(name for name in step.deps if name not in gone)
+        for name in set(names) - gone:
+            self.steps[name].state, self.steps[name].cascaded = "suspended", False
+        self.settle()
+        return gone
+
+    def _dependents(self, names: set[str]) -> set[str]:
+        return {step.name for step in self.steps.values() if names & set(step.deps)}
+
+    def _reacted(self, names: set[str]) -> set[str]:
+        return {
+            name
+            for name in self._dependents(names)
+            if (step := self.steps[name]).cascaded
+            or step.state == "skipped"
+            or (step.run_on != "completed" and step.state != "suspended")
+        }
+
+    def _grafted(self, names: set[str], gone: Iterable[str] = ()) -> set[str]:
+        return {
+            step.name
+            for step in self.steps.values()
+            if (by := step.grafted_by) in gone
+            or (by in names and self.steps[by].state == "completed")
+        }
 
     def skip(self, name: str) -> None:
         woken = {name}
