@@ -4,8 +4,9 @@ import anyio
 import pytest
 
 from baton.client import Client
+from baton.states import State
 from baton.workflows import Workflow
-from tests.support import job, process, rows, value
+from tests.support import ended, job, process, rows, value
 
 pytestmark = [pytest.mark.anyio, pytest.mark.timeout(300)]
 
@@ -56,3 +57,17 @@ async def test_a_fan_out_to_ten_thousand_steps_joins_again(database: str) -> Non
     assert await rows(database, progress, flow.workflow_id) == [(10_002, 10_002)]
     latest = "select step_name from baton.workflow_nodes order by started_at desc limit 1"
     assert await value(database, latest) == "join"
+
+
+async def test_a_failure_cancels_ten_thousand_dependents_at_once(database: str) -> None:
+    flow = Workflow("fan").add("root", job())
+    for number in range(10_000):
+        flow.add(f"leaf{number}", job(), deps=["root"])
+    async with Client(database) as client, process(database) as worker:
+        await client.insert_workflow(flow)
+        [root] = await worker.fetch(1)
+        await worker.acknowledge(ended(root, State.DISCARDED))
+    query = "select state, error, count(*) from baton.workflow_nodes group by 1, 2 order by 3 desc"
+    [(state, error, count), _] = await rows(database, query)
+    assert (state, error, count) == ("cancelled", "dependency root was discarded", 10_000)
+    assert await value(database, "select outcome::text from baton.workflow_completions") == "failed"
