@@ -456,20 +456,33 @@ class Job:
             if name.startswith(head)
         }
 
-    def grafted(self, step: str) -> dict[str, Any]:
+    @overload
+    def grafted(self, step: str) -> dict[str, Any]: ...
+    @overload
+    def grafted(self, step: str, *, as_: type[T]) -> dict[str, T]: ...
+    @overload
+    def grafted(self, step: str, *, as_: TypeAdapter[T]) -> dict[str, T]: ...
+    @overload
+    def grafted(self, step: str, *, as_: Any) -> dict[str, Any]: ...
+    def grafted(self, step: str, *, as_: Any = None) -> dict[str, Any]:
         """Return what the steps returned that a dependency added, in the order of adding.
 
         Args:
             step: the dependency; one that added nothing is no error.
+            as_: what to make of each, as `result` has it.
 
         Raises:
             NotADependency: this step does not depend on ``step``.
+            ResultMismatch: one is not of that type.
+            UnknownResultStore: one is kept where this process can't get it.
             NotAStep: the job is not a step of a workflow.
         """
         self._stored(step)
         mine = self._step()
-        names = mine.grafts.get(step, ())
-        return {name: self._resolved(mine.results.get(name)) for name in names}
+        return {
+            name: _fitting(name, self._resolved(mine.results.get(name)), as_)
+            for name in mine.grafts.get(step, ())
+        }
 
     def _stored(self, step: str) -> Any:
         mine = self._step()

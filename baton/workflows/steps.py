@@ -168,7 +168,7 @@ class StepBuilder:
         ignore_discarded: bool | None = None,
         ignore_skipped: bool | None = None,
         run_on: RunOn = "completed",
-        when: str | None = None,
+        when: str | Condition[Any] | None = None,
     ) -> Self:
         """Add a step for each job of a collection, which may be empty.
 
