@@ -173,5 +173,6 @@ select
   (inserted.job).deadline,
   (inserted.job).weight
 from inserted
-left join (select count(pg_notify('baton.control', 'sweep')) as words from owed) as told on true
+-- not a left join, which the planner would remove, and the notification with it
+cross join (select count(pg_notify('baton.control', 'sweep')) as words from owed) as told
 order by inserted.ordinal

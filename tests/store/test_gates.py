@@ -230,3 +230,13 @@ async def test_the_job_for_the_end_of_a_workflow_comes_with_it(database: str) ->
         "outcome": "completed",
         "failed_steps": [],
     }
+
+
+async def test_a_workflow_that_begins_by_waiting_calls_for_a_sweep(database: str) -> None:
+    async with connection(database) as listening:
+        await listening.execute('listen "baton.control"')
+        await insert(database, Workflow("w").sleep("nap", 0.3))
+        async for told in listening.notifies(timeout=20, stop_after=1):
+            assert told.payload == "sweep"
+            return
+    raise AssertionError("nobody was told")
