@@ -235,3 +235,52 @@ async def test_a_step_that_was_cancelled_while_it_waited_does_not_keep_the_time_
     assert next_in is None
     assert await value(database, WAITING) == 0
     assert await states(database) == {"s": "cancelled", "t": "cancelled"}
+
+
+async def test_a_sub_workflow_past_its_own_deadline_is_cancelled_with_its_step(
+    database: str,
+) -> None:
+    registry = Registry()
+
+    @registry.worker()
+    async def clean(_job: Job) -> None: ...
+
+    flow = (
+        Workflow("outer")
+        .add("inner", Workflow("inner", deadline_in=0.1).wait_for("never"))
+        .add("clean", clean.new(), deps=["inner"], run_on="failed")
+    )
+    async with running(database, registry, poll_interval=60) as (_, client):
+        await client.insert_workflow(flow)
+        await until(finished(database, 2))
+    assert await states(database) == {
+        "inner": "cancelled",
+        "never": "cancelled",
+        "clean": "completed",
+    }
+
+
+async def test_sub_workflows_run_in_a_process_on_several_levels(database: str) -> None:
+    registry = Registry()
+
+    @registry.worker()
+    async def add(job: Job, number: int) -> int:
+        return number + sum(value for value in job.results().values() if isinstance(value, int))
+
+    deep = Workflow("deep", output="c").add("b", add.new(10)).add("c", add.new(100), deps=["b"])
+    inner = Workflow("inner", output="deep").wait_for("go").add("deep", deep, deps=["go"])
+    flow = (
+        Workflow("outer")
+        .add("a", add.new(1))
+        .add("inner", inner, deps=["a"])
+        .add("last", add.new(1_000), deps=["inner", "a"])
+    )
+    async with running(database, registry, poll_interval=60) as (_, client):
+        await client.insert_workflow(flow)
+        await client.signal_workflow(inner.workflow_id, "go", 5)
+        await until(finished(database, 3))
+        nodes = {
+            node.step_name: node.result
+            for node in (await client.get_workflow(flow.workflow_id)).nodes
+        }
+    assert nodes == {"a": 1, "inner": 115, "last": 1_116}
