@@ -31,25 +31,36 @@ declare
   bad text;
   others bigint[];
 begin
-  select coalesce(array_agg(step.step_name), '{}'), coalesce(array_agg(step.job_id), '{}')
-  into kept_names, kept
-  from baton.workflow_steps as step
-  where step.workflow_id = flow and step.step_name = any (names) and step.grafted_by = grafter
-    and grafter <> 0;
-  select step.step_name into bad
-  from baton.workflow_steps as step
-  where step.workflow_id = flow and step.step_name = any (names)
-    and (grafter = 0 or step.grafted_by is distinct from grafter)
-  order by step.job_id
-  limit 1;
+  -- name by name, in the order of the index on them: with the plan of a young table, all steps of the
+  -- workflow would be read
+  select
+    coalesce(array_agg(step.step_name) filter (where step.mine), '{}'),
+    coalesce(array_agg(step.job_id) filter (where step.mine), '{}'),
+    min(step.step_name) filter (where step.mine is not true)
+  into kept_names, kept, bad
+  from (
+    select step.step_name, step.job_id, grafter <> 0 and step.grafted_by = grafter as mine
+    from unnest(names) as wanted (name)
+    cross join lateral (
+      select found.* from baton.workflow_steps as found
+      where found.workflow_id = flow and found.step_name = wanted.name
+      order by found.step_name
+      limit 1
+    ) as step
+  ) as step;
   if bad is not null then
     perform baton.refuse_graft('taken', bad);
   end if;
 
   select coalesce(array_agg(step.step_name), '{}'), coalesce(array_agg(step.job_id), '{}')
   into needed_names, needed
-  from baton.workflow_steps as step
-  where step.workflow_id = flow and step.step_name = any (needs);
+  from unnest(needs) as wanted (name)
+  cross join lateral (
+    select found.* from baton.workflow_steps as found
+    where found.workflow_id = flow and found.step_name = wanted.name
+    order by found.step_name
+    limit 1
+  ) as step;
   select need.name into bad
   from unnest(needs) as need (name)
   where need.name not in (select unnest(needed_names))
@@ -63,10 +74,11 @@ begin
     dependents := array(
       select edge.child_id
       from baton.workflow_edges as edge
-      join baton.workflow_steps as child on child.job_id = edge.child_id
       where edge.parent_id = grafter
-        and child.workflow_id = flow
-        and child.grafted_by is distinct from grafter
+        and (
+          select child.workflow_id = flow and child.grafted_by is distinct from grafter
+          from baton.workflow_steps as child where child.job_id = edge.child_id
+        )
     );
   end if;
 
