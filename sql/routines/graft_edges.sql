@@ -1,8 +1,8 @@
 -- Writes the dependencies of new steps, whose ids are at least `first`: on each other, on steps that were
--- there, on the step that returned them; and that of the dependents on them. Locks nothing.
+-- there, on the step that returned them, or, of the first ones, on the step that their workflow is; and that of the dependents on them. Locks nothing.
 create or replace function baton.graft_edges(
-  plan jsonb, ids bigint[], first bigint, parent bigint, needed_names text[], needed bigint[],
-  dependents bigint[]
+  plan jsonb, ids bigint[], first bigint, parent bigint, guard bigint, needed_names text[],
+  needed bigint[], dependents bigint[]
 ) returns void
 language sql
 as $$
@@ -17,9 +17,11 @@ as $$
   where ids[(need.value ->> 0)::integer] >= first
   union all
   select pair.parent_id, pair.child_id
-  from jsonb_to_recordset(plan -> 'steps') as step (ordinal integer, inside uuid)
+  from jsonb_to_recordset(plan -> 'steps') as step (ordinal integer, inside uuid, deps text)
   cross join lateral (
     select parent as parent_id, ids[step.ordinal] as child_id where parent is not null
+    union all
+    select guard, ids[step.ordinal] where guard is not null and step.deps = '[]'
     union all
     select ids[step.ordinal], dependent.id from unnest(dependents) as dependent (id)
   ) as pair

@@ -40,7 +40,12 @@ begin
     (
       select step.step_name from baton.workflow_steps as step
       where step.job_id = grafter and returned
-    ) as parent
+    ) as parent,
+    -- a sub-workflow that has not begun: what is added from outside waits for that
+    (
+      select holder.job_id from baton.workflow_steps as holder
+      where holder.job_id = workflow.parent_job_id and holder.parked_at is null and grafter = 0
+    ) as guard
   into origin
   from baton.workflows as workflow
   where workflow.id = flow;
@@ -77,7 +82,7 @@ begin
       array_agg(step.timeout) as timeouts,
       array_agg(step.deadline) as deadlines,
       array_agg(step.weight) as weights,
-      array_agg(step.suspended) as suspended
+      array_agg(step.suspended or step.inside is null and origin.guard is not null) as suspended
     from (
       select *
       from jsonb_to_recordset(plan -> 'steps') as step (
@@ -159,7 +164,9 @@ begin
     ));
   end if;
 
-  select array_agg(step.name), coalesce(array_agg(step.id) filter (where step.suspended), '{}')
+  select array_agg(step.name), coalesce(
+    array_agg(step.id) filter (where step.suspended or origin.guard is not null), '{}'
+  )
   into added, unsure
   from (
     select step.name, step.suspended, ids[step.ordinal] as id
@@ -170,8 +177,8 @@ begin
   ) as step;
 
   perform baton.graft_edges(
-    plan, ids, made[1], case when returned then grafter end, onto.needed_names, onto.needed,
-    onto.dependents
+    plan, ids, made[1], case when returned then grafter end, origin.guard, onto.needed_names,
+    onto.needed, onto.dependents
   );
   perform baton.graft_flows(flow, plan, ids, made[1]);
   if origin.counted then

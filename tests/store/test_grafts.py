@@ -322,3 +322,18 @@ async def test_ten_thousand_steps_are_grafted_at_once(database: str) -> None:
         await worker.acknowledge(completed_ack(split))
         assert await worker.run_all(1_000) == 10_001
     assert await value(database, "select state::text from baton.workflows") == "completed"
+
+
+async def test_what_is_added_to_a_sub_workflow_that_has_not_begun_waits_for_it(
+    database: str,
+) -> None:
+    inner = Workflow("inner").add("x", job())
+    flow = Workflow("w").add("first", job()).add("inner", inner, deps=["first"])
+    async with Client(database) as client, process(database) as worker:
+        first = await begin(client, worker, flow)
+        await client.graft(inner.workflow_id, Graft().add("y", job()))
+        await sweep(database)
+        assert await worker.fetch(10) == []
+        assert names(await worker.complete(first, capacity=10)) == ["x", "y"]
+        await client.graft(inner.workflow_id, Graft().add("z", job()))
+        assert names(await worker.fetch(10)) == ["z"]
