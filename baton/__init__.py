@@ -27,6 +27,16 @@ from baton.jobs import Grafted, Job, NewJob, Results, Waited
 from baton.migration import Migration
 from baton.outcomes import Cancel, Discard, Error, Snooze, WaitForSignal
 from baton.query import Query
+from baton.registering import (
+    before_insert,
+    carry,
+    condition,
+    cron,
+    lifespan,
+    middleware,
+    result_store,
+    worker,
+)
 from baton.settings import Settings
 from baton.states import State
 from baton.status import Node, Progress, WorkflowStatus
@@ -37,17 +47,7 @@ from baton.trees import WorkflowTree
 from baton.unique import Unique
 from baton.why import Fact, Reason, Why
 from baton.worker_class import Worker
-from baton.workers import (
-    Registry,
-    before_insert,
-    carry,
-    condition,
-    cron,
-    lifespan,
-    middleware,
-    result_store,
-    worker,
-)
+from baton.workers import Registry
 from baton.workflows import Graft, Workflow
 
 __all__ = [

@@ -12,7 +12,7 @@ from copy import copy
 from typing import Any, Concatenate, Generic, ParamSpec, Protocol, Self, TypeVar, Unpack
 
 from baton.ambient import ambient
-from baton.conditions import A, Condition, Conditions
+from baton.conditions import Conditions
 from baton.crons import CronOptions, NewCron, Schedules, entry_of, with_defaults
 from baton.crontab import CatchUp
 from baton.definitions import (
@@ -28,9 +28,9 @@ from baton.definitions import (
     split,
 )
 from baton.errors import DuplicateWorker, InvalidCron, InvalidWorker, UnknownWorker
-from baton.hooks import B, Hooks, L, M
+from baton.hooks import Hooks
 from baton.jobs import Job, NewJob
-from baton.result_stores import THRESHOLD, ResultStores, S
+from baton.result_stores import ResultStores
 
 P = ParamSpec("P")
 R_co = TypeVar("R_co", covariant=True)
@@ -242,148 +242,9 @@ class Decorator(Protocol):
     def __call__(self, function: Callable[Concatenate[Job, P], R], /) -> WorkerFunction[P, R]: ...
 
 
-def worker(
-    *,
-    name: str | None = None,
-    backoff: Backoff | None = None,
-    executor: ExecutorName = "auto",
-    on_dep_cancelled: DepCallback | None = None,
-    on_dep_discarded: DepCallback | None = None,
-    **defaults: Unpack[WorkerOptions],
-) -> Decorator:
-    """Register a function as a worker; the result can be called as before and makes jobs.
-
-    The function takes the `Job` first; its other parameters are the arguments of the job, checked
-    by their annotations (pydantic's types included). An ``async def`` runs on the event loop, a
-    ``def`` in a thread.
-
-    Args:
-        name: what jobs call it; by default the module and the function's name.
-        backoff: called with the job and the error after a failed attempt; returns the delay before
-            the next one, in seconds or as a timedelta. One that raises counts as not given.
-        executor: ``process`` runs it in a child process of its own, for work that needs the CPU or
-            that may crash; it must then be importable from the module that ``--app`` names.
-        on_dep_cancelled, on_dep_discarded: called with the reason and the job when a step of this
-            worker was cancelled because a dependency was cancelled, or was discarded or is gone;
-            once, in a worker process, async or in a thread.
-        defaults: options of its jobs, as `NewJob` has them: queue, priority, max_attempts, tags,
-            meta, timeout, weight, unique and so on. With ``cron`` a job is inserted again and
-            again; ``timezone``, ``catch_up`` and ``cron_args`` are the ``timezone``, ``catch_up``
-            and ``args`` of the function `cron`.
-
-    Raises:
-        InvalidWorker: its first parameter is not the job, or the others have no names.
-        DuplicateWorker: another worker has the name.
-        InvalidCron: the cron entry can't be.
-    """
-    return _current.get().worker(
-        name=name,
-        backoff=backoff,
-        executor=executor,
-        on_dep_cancelled=on_dep_cancelled,
-        on_dep_discarded=on_dep_discarded,
-        **defaults,
-    )
-
-
-def cron(
-    worker: "WorkerName",
-    expression: str,
-    *,
-    name: str | None = None,
-    timezone: str = "UTC",
-    catch_up: CatchUp = "none",
-    args: Mapping[str, Any] | None = None,
-    **options: Unpack[CronOptions],
-) -> NewCron:
-    """Have a job inserted again and again, by every process that runs this program's workers.
-
-    Args:
-        worker: a worker of this program, or its name.
-        expression: when, in cron syntax; `baton.crontab.parse` says which.
-        name: identifies the entry; by default the worker's name.
-        timezone: the IANA name of the zone in which the expression is read.
-        catch_up: how many ticks to make up for that no process was there for: ``none``, ``latest``,
-            or a number, of which the newest are meant.
-        args: the arguments of the jobs.
-        options: options of the jobs, over those of the worker.
-
-    Raises:
-        InvalidCron: something of it can't be.
-        DuplicateCron: another entry has the name.
-        UnknownWorker: there is no worker of that name.
-    """
-    return _current.get().cron(
-        worker,
-        expression,
-        name=name,
-        timezone=timezone,
-        catch_up=catch_up,
-        args=args,
-        **options,
-    )
-
-
 def current_registry() -> Registry:
     """Return the registry that `worker`, `Worker` and the functions for hooks use here."""
     return _current.get()
-
-
-def middleware(around: M) -> M:
-    """Do what `Registry.middleware` does, in the default registry."""
-    return _current.get().middleware(around)
-
-
-def before_insert(check: B) -> B:
-    """Do what `Registry.before_insert` does, in the default registry."""
-    return _current.get().before_insert(check)
-
-
-def lifespan(opened: L) -> L:
-    """Do what `Registry.lifespan` does, in the default registry."""
-    return _current.get().lifespan(opened)
-
-
-def condition(*, name: str | None = None) -> Callable[[Callable[[Job], A]], Condition[A]]:
-    """Register a predicate of the job as a condition, for ``when=`` of `Workflow.add`.
-
-    It is asked when an attempt of a step starts, in the process that performs it and before its
-    worker; it sees ``job.results()`` and ``job.context``. When it returns false the step is
-    skipped. An ``async def`` runs on the event loop, a ``def`` in a thread.
-
-    Args:
-        name: what steps call it; by default the function's name.
-
-    Raises:
-        InvalidCondition: it is no function of the job.
-        DuplicateCondition: another condition has the name.
-    """
-    return _current.get().condition(name=name)
-
-
-def result_store(*, threshold: int = THRESHOLD, name: str = "default") -> Callable[[S], S]:
-    """Register a class, or an object, that keeps large results outside the database.
-
-    ``put(job, data)`` is given a result as bytes of JSON and returns a reference, a text, which the
-    database holds instead; ``get(reference)`` returns the bytes, when a result is read. Both may be
-    ``async``; then they run on an event loop of their own, which the stores of a process share.
-
-    Args:
-        threshold: results of more bytes than this are kept there; ``max_result_bytes`` then limits
-            the others.
-        name: what references call it. Of several the one that is registered last takes new results,
-            and the others are read.
-
-    Raises:
-        InvalidResultStore: it has no ``put`` and ``get``, or an option is out of range.
-        DuplicateResultStore: another store has the name.
-    """
-    return _current.get().result_store(threshold=threshold, name=name)
-
-
-def carry(variable: ContextVar[Any], name: str | None = None) -> None:
-    """Do what `Registry.carry` does, in the default registry."""
-    _current.get().carry(variable, name)
 
 
 def _decorator(

@@ -42,7 +42,7 @@ class Grafting:
 
         Raises:
             NotFound: there is no such workflow, or no such step.
-            WorkflowFinished: it has ended.
+            WorkflowEnded: it has ended.
             StepTaken: another step has the name of one of them.
             StepBegun: a step of ``before`` does not wait any more.
             UnknownDependency, CyclicWorkflow, InvalidWorkflow: they don't fit the workflow.

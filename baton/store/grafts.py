@@ -18,7 +18,7 @@ from baton.errors import (
     StepBegun,
     StepTaken,
     UnknownDependency,
-    WorkflowFinished,
+    WorkflowEnded,
 )
 from baton.jobs import Grafted
 from baton.store.door import Row
@@ -188,7 +188,7 @@ def _refusal(facts: Mapping[str, str]) -> BatonError:
         case "begun":
             return StepBegun(step, more)
         case "finished":
-            return WorkflowFinished(step)
+            return WorkflowEnded(step)
         case "no step":
             return NotFound("step", repr(step))
         case "no workflow":

@@ -8,7 +8,8 @@ from typing import Any, Self
 from baton.errors import CyclicWorkflow, InvalidWorkflow
 from baton.jobs import NewJob
 from baton.workers import Registry
-from baton.workflows.steps import NewStep, StepBuilder, check_subworkflows
+from baton.workflows.builder import StepBuilder
+from baton.workflows.steps import NewStep, check_subworkflows
 
 
 class Graft(StepBuilder):

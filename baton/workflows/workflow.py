@@ -13,9 +13,10 @@ from baton.errors import CyclicWorkflow, InvalidJob, InvalidWorkflow, UnknownDep
 from baton.graphs.graph import WorkflowGraph
 from baton.jobs import PRIORITIES, Grafted, Job, NewJob, check_time, seconds
 from baton.workers import Registry, current_registry
+from baton.workflows.builder import StepBuilder
 from baton.workflows.drawing import sheet
 from baton.workflows.grafts import Graft
-from baton.workflows.steps import NewStep, StepBuilder, check_subworkflows
+from baton.workflows.steps import NewStep, check_subworkflows
 
 
 class Template(NamedTuple):

@@ -6,7 +6,7 @@ import anyio
 import pytest
 
 from baton.client import Client
-from baton.errors import BatonError, CyclicWorkflow, JobLost, StepBegun, StepTaken, WorkflowFinished
+from baton.errors import BatonError, CyclicWorkflow, JobLost, StepBegun, StepTaken, WorkflowEnded
 from baton.jobs import Job
 from baton.states import State
 from baton.workflows import Graft, Workflow
@@ -173,7 +173,7 @@ async def test_a_graft_that_waited_for_the_end_of_its_workflow_is_refused(databa
             await finish(conn, worker, only)
 
         async def graft() -> None:
-            with pytest.raises(WorkflowFinished):
+            with pytest.raises(WorkflowEnded):
                 await client.graft(flow.workflow_id, PARTS)
 
         await graft()  # it has no open step

@@ -14,7 +14,7 @@ from baton.errors import (
     StepBegun,
     StepTaken,
     UnknownDependency,
-    WorkflowFinished,
+    WorkflowEnded,
 )
 from baton.jobs import Job
 from baton.states import State
@@ -310,7 +310,7 @@ async def test_what_begins_or_has_ended_takes_no_graft_from_outside(database: st
             await client.graft(flow.workflow_id, Graft(1))
         [join] = await worker.complete(split, capacity=10)
         await worker.complete(join)
-        with pytest.raises(WorkflowFinished):
+        with pytest.raises(WorkflowEnded):
             await client.graft(flow.workflow_id, graft)
 
 

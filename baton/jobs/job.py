@@ -1,234 +1,24 @@
-"""Jobs: what is asked for (`NewJob`) and what stands in the table (`Job`)."""
+"""Jobs as they stand in the table."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
-from typing import Any, Protocol, TypeVar, overload
+from datetime import datetime
+from typing import Any, TypeVar, overload
 from uuid import UUID
 
 from pydantic import TypeAdapter
 
-from baton.documents import check_text
 from baton.errors import (
-    InvalidJob,
     NotADependency,
     NotAStep,
     NotPerformed,
     UnknownResultStore,
 )
+from baton.jobs.step import Addition, Claim, Grafted, Keeper, Step, Waited
 from baton.results import fit, reference_in
 from baton.states import State
-from baton.unique import Unique
 
 T = TypeVar("T")
-
-PRIORITIES = range(10)
-YEARS = range(1901, 9000)
-MAX_ATTEMPTS_LIMIT = 32_767  # a smallint
-WEIGHT_LIMIT = 32_767
-RESERVED_META = frozenset(
-    {
-        "workflow_id",
-        "workflow_name",
-        "workflow_label",
-        "workflow_debug",
-        "finished_workflow",
-        "context",
-    }
-)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NewJob:
-    """A job that is not inserted yet; ``.new()`` of a worker makes it.
-
-    Attributes:
-        worker: the registered name of the worker.
-        args: its arguments, JSON values by name.
-        queue: the queue whose worker processes run it.
-        priority: 0 runs first, 9 last.
-        max_attempts: a failure of this attempt discards the job.
-        tags: labels; trimmed, lowercased and without repetitions.
-        meta: free bookkeeping, a JSON object.
-        scheduled_at: not to be started before this time; it must have a time zone.
-        schedule_in: the same as a delay in seconds after the insert; wins over ``scheduled_at``.
-        timeout: seconds that an attempt may take; ``None`` when nothing limits it.
-        deadline: from then on no attempt is started and the job is cancelled; it must have a time
-            zone.
-        weight: what the job counts for in the rate limit of its queue.
-        unique: what makes it the same as another; ``None`` when it may be there many times.
-        context: values of carried context variables, by name; the client fills them in.
-        callbacks: whether its worker wants to hear that a dependency ended badly.
-
-    Raises:
-        InvalidJob: an option is out of range.
-    """
-
-    worker: str
-    args: Mapping[str, Any] = field(default_factory=dict)
-    queue: str = "default"
-    priority: int = 0
-    max_attempts: int = 20
-    tags: Sequence[str] = ()
-    meta: Mapping[str, Any] = field(default_factory=dict)
-    scheduled_at: datetime | None = None
-    schedule_in: float | None = None
-    timeout: float | None = None
-    deadline: datetime | None = None
-    weight: int = 1
-    unique: Unique | None = None
-    context: Mapping[str, Any] = field(default_factory=dict)
-    callbacks: bool = False
-
-    def __post_init__(self) -> None:
-        try:
-            check_text(self.worker, "the worker")
-            check_text(self.queue, "the queue")
-            tags = dict.fromkeys(check_text(str(tag), "a tag").strip().lower() for tag in self.tags)
-        except ValueError as error:
-            raise InvalidJob(str(error)) from None
-        object.__setattr__(self, "tags", tuple(tags))
-        if type(self.priority) is not int or self.priority not in PRIORITIES:
-            raise InvalidJob(f"priority must be from 0 to 9, not {self.priority!r}")
-        if type(self.max_attempts) is not int or not 0 < self.max_attempts <= MAX_ATTEMPTS_LIMIT:
-            raise InvalidJob(
-                f"max_attempts must be from 1 to {MAX_ATTEMPTS_LIMIT:,}, not {self.max_attempts!r}"
-            )
-        if reserved := RESERVED_META & self.meta.keys():
-            raise InvalidJob(f"meta must not set {', '.join(sorted(reserved))}: Baton owns them")
-        check_time("scheduled_at", self.scheduled_at)
-        check_time("deadline", self.deadline)
-        if self.timeout is not None and not 0 < self.timeout < float("inf"):
-            raise InvalidJob(f"timeout must be a number of seconds above 0, not {self.timeout!r}")
-        if self.unique is not None and not isinstance(self.unique, Unique):
-            raise InvalidJob(f"unique must be a Unique, not {self.unique!r}")
-        if type(self.weight) is not int or not 0 < self.weight <= WEIGHT_LIMIT:
-            raise InvalidJob(f"weight must be from 1 to {WEIGHT_LIMIT:,}, not {self.weight!r}")
-
-
-def check_time(what: str, time: datetime | None) -> None:
-    """Raise `InvalidJob` for a time without a zone, or of a year that not everybody can hold."""
-    if time is None:
-        return
-    if time.tzinfo is None:
-        raise InvalidJob(f"{what} must have a time zone: {time!r}")
-    if time.year not in YEARS:
-        raise InvalidJob(f"{what} must be from 1901 to 8999: {time!r}")
-
-
-def seconds(delay: float | timedelta) -> float:
-    """Return a delay in seconds.
-
-    Raises:
-        ValueError: it is negative or not finite.
-    """
-    number = delay.total_seconds() if isinstance(delay, timedelta) else float(delay)
-    if not 0 <= number < 100 * 365 * 86_400:
-        raise ValueError(f"a delay must be from 0 seconds to 100 years, not {delay!r}")
-    return number
-
-
-@dataclass(frozen=True, slots=True)
-class Waited:
-    """What came of the newest time that a step waited for something outside.
-
-    Attributes:
-        signal: the signal that it waited for; ``None`` when it waited for a time.
-        arrived: whether the signal came; otherwise the time ran out.
-        payload: what came with the signal.
-    """
-
-    signal: str | None
-    arrived: bool = False
-    payload: Any = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Step:
-    """What a job knows of the workflow that it is a step of.
-
-    Attributes:
-        workflow_id: the workflow.
-        workflow_label: the workflow's name.
-        name: the step's name.
-        deps: names of its dependencies.
-        results: what they returned, by name; those that returned nothing are missing.
-        stored: whether an earlier attempt stored a result of this step.
-        gate: ``open``, ``waiting`` (for a dependency) or ``poisoned`` (by one).
-        cause: why it waits or is poisoned.
-        condition: the registered condition that decides whether it runs.
-        context: what all steps of the workflow know.
-        grafts: names of the dependencies that were added while the workflow ran, in the order in
-            which they were, by the name of the step that added them.
-        waited: what came of waiting for something outside, when it did.
-        keeper: finds results that are kept outside the database, while a worker performs it.
-    """
-
-    workflow_id: UUID
-    workflow_label: str | None
-    name: str
-    deps: tuple[str, ...] = ()
-    results: Mapping[str, Any] = field(default_factory=dict)
-    stored: bool = False
-    gate: str = "open"
-    cause: str | None = None
-    condition: str | None = None
-    context: Mapping[str, Any] = field(default_factory=dict)
-    grafts: Mapping[str, Sequence[str]] = field(default_factory=dict)
-    waited: Waited | None = None
-    keeper: "Keeper | None" = field(default=None, compare=False, repr=False)
-
-
-class Keeper(Protocol):
-    """Keeps large results outside the database, and finds them again."""
-
-    async def keep(self, job: "Job", text: str) -> str: ...
-    def keep_sync(self, job: "Job", text: str) -> str: ...
-    async def resolve(self, value: Any) -> Any: ...
-    def resolve_sync(self, value: Any) -> Any: ...
-
-
-class Addition(Protocol):
-    """Steps that are to be added to a workflow; `Graft` collects them."""
-
-    result: Any
-    wait: bool
-
-    def step_names(self) -> list[str]: ...
-
-
-@dataclass(frozen=True, slots=True)
-class Grafted:
-    """What became of a graft.
-
-    Attributes:
-        added: names of the steps that were added.
-        kept: names of those that an earlier attempt of the same step had added.
-    """
-
-    added: Sequence[str] = ()
-    kept: Sequence[str] = ()
-
-
-class Claim(Protocol):
-    """What a worker process holds a job with.
-
-    With it a worker completes its job in a transaction, or stores its result before it ends.
-
-    Attributes:
-        completed: whether the worker did so, in a transaction that may be open or rolled back.
-        release: which row of ``workflow_releases`` that transaction holds.
-    """
-
-    completed: bool
-    release: int | None
-
-    async def complete(self, job: "Job", conn: Any, result: Any) -> None: ...
-    def complete_sync(self, job: "Job", conn: Any, result: Any) -> None: ...
-    async def graft(self, job: "Job", graft: Addition) -> Grafted: ...
-    def graft_sync(self, job: "Job", graft: Addition) -> Grafted: ...
-    async def store(self, job: "Job", result: Any) -> None: ...
-    def store_sync(self, job: "Job", result: Any) -> None: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
