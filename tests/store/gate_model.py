@@ -143,11 +143,12 @@ class Model:
     def _open_gate(self, step: Step) -> bool:
         before = step.state
         if before == "suspended":
-            step.state = self._verdict(step)
+            step.state = self.gate(step)
             step.cascaded = step.state == "cancelled"
         return step.state != before
 
-    def _verdict(self, step: Step) -> str:
+    def gate(self, step: Step) -> str:
+        """What becomes of a step that waits, as its dependencies stand."""
         states = {name: self.steps[name].state for name in step.deps}
         everything_ended = all(self.steps[name].ended for name in step.deps)
         bad = {state for state in states.values() if state in BAD}

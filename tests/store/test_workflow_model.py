@@ -22,7 +22,7 @@ from hypothesis.stateful import (
 from baton import SyncClient
 from baton.errors import NothingToRetry, StepCompleted
 from baton.jobs import Job
-from baton.outcomes import Ack
+from baton.outcomes import Ack, Closed, settle
 from baton.states import State
 from baton.store.cycles import CycleConnection
 from baton.store.leases import LeaseConnection
@@ -298,13 +298,25 @@ class Life(RuleBasedStateMachine):
         return list(self.runner.run(self.cycles.cycle(self.lease, acks, capacities)).jobs)
 
     def _take(self, jobs: list[Job]) -> None:
+        closed = []
         for each in jobs:
             assert each.step_name is not None
             assert each.step is not None
-            assert each.step.gate == "open"
-            assert self.model.steps[each.step_name].state == "available"
-            self.model.steps[each.step_name].state = "executing"
-            self.executing[each.step_name] = each
+            step = self.model.steps[each.step_name]
+            assert step.state == "available"
+            if each.step.gate == "open":
+                # one that was skipped after this was released holds it up no more
+                assert self.model.gate(step) in {"available", "skipped"}
+                step.state = "executing"
+                self.executing[step.name] = each
+            else:
+                # it was released before a dependency was retried: it gates itself
+                assert self.model.gate(step) in {"suspended", "cancelled"}
+                step.state = "suspended"
+                closed.append(settle(each, Closed("a dependency is open")))
+        if closed:
+            self.model.settle()
+            self._cycle(closed, 0)
 
     def _first_half(self, acks: list[Ack]) -> None:
         self.conn.execute(
