@@ -51,10 +51,15 @@ FLOW: dict[str, Any] = {
             "name": "again",
             "workflow": {"steps": [{"name": "send", "worker": "send", "args": {"to": "ann"}}]},
             "deps": ["pause"],
-            "when": "wanted",
             "ignore_skipped": True,
         },
-        {"name": "sorry", "worker": "audit", "deps": ["again"], "run_on": "failed"},
+        {
+            "name": "sorry",
+            "worker": "audit",
+            "deps": ["again"],
+            "run_on": "failed",
+            "when": "wanted",
+        },
     ],
 }
 
@@ -81,10 +86,10 @@ def test_a_document_becomes_the_workflow_that_it_describes() -> None:
     assert by_name["send"].job.meta == {"for": "ann"}
     assert by_name["answer"].wait_seconds == 60
     assert (by_name["pause"].kind, by_name["pause"].wait_seconds) == ("sleep", 0.5)
-    assert by_name["again"].condition == "wanted"
+    assert by_name["again"].ignore_skipped
     assert by_name["again"].workflow is not None
     assert by_name["again"].workflow.step_names() == ["send"]
-    assert by_name["sorry"].run_on == "failed"
+    assert (by_name["sorry"].run_on, by_name["sorry"].condition) == ("failed", "wanted")
 
 
 def test_the_document_of_a_workflow_makes_the_same_workflow() -> None:
