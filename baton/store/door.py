@@ -208,8 +208,13 @@ async def connect(
         )
         if isinstance(conn, PooledAsyncConnection):
             conn.time_limit = timeout
-        else:
+            return conn
+        try:
             await conn.execute(_session_settings(conn, timeout).encode())
+        except BaseException:
+            # asyncio's own cancellation, of a program that ends, passes the shield
+            await conn.close()
+            raise
     return conn
 
 
