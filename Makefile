@@ -8,10 +8,10 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test fmt lint type layers docs bench db db-stop ci clean
+.PHONY: help setup demo test fuzz fmt lint type layers docs chaos mutants soak audit bench bench-peers screenshots db db-stop ci clean
 
 help: ## Print this help
-	@awk 'BEGIN { FS = ":.*## " } /^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' Makefile
+	@awk 'BEGIN { FS = ":.*## " } /^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' Makefile
 	@echo '  ARGS="…" is handed to the program, PYTHON=… chooses the interpreter (3.11 or newer)'
 
 setup: $(STAMP) ## Make the virtual environment with everything in it
@@ -21,6 +21,9 @@ demo: $(STAMP) ## Run a workflow before your eyes on an embedded PostgreSQL
 
 test: $(STAMP) ## Run the tests on an embedded PostgreSQL, or on the one that BATON_TEST_DSN names
 	$(BIN)/python -m pytest $(ARGS)
+
+fuzz: $(STAMP) ## Try thousands of bad inputs and of rows edited by hand; takes a quarter of an hour
+	$(BIN)/python -m pytest tests/fuzz --hypothesis-profile=many --timeout=3600 $(ARGS)
 
 fmt: $(STAMP) ## Format the code, and repair what the linter can
 	$(BIN)/ruff check --fix --exit-zero --quiet .
@@ -37,13 +40,30 @@ type: $(STAMP) ## Check types, as this code does and as its users will
 layers: $(STAMP) ## Check that imports go down only
 	$(BIN)/lint-imports
 
+audit: $(STAMP) ## Look for known vulnerabilities of what is installed; ARGS=--strict wants an answer
+	@$(BIN)/python -m tests.audit $(ARGS)
+
 docs: $(STAMP) ## Run the code of the README and the guides
 	$(BIN)/python -m pytest tests/docs $(ARGS)
 
-bench: $(STAMP) ## Measure throughput and latency; a line of JSON each
-	@$(BIN)/python -m benchmarks.throughput $(ARGS)
-	@$(BIN)/python -m benchmarks.latency $(ARGS)
-	@$(BIN)/python -m benchmarks.cycle $(ARGS)
+chaos: $(STAMP) ## Break everything for some minutes, and check what is left; ARGS="--seed 7 --minutes 10"
+	@$(BIN)/python -m tests.chaos $(ARGS)
+
+mutants: $(STAMP) ## Take out what holds Baton together, line by line: each must turn something red
+	@$(BIN)/python -m tests.chaos.mutants $(ARGS)
+
+screenshots: $(STAMP) ## Take the pictures of the live page anew; needs Chromium
+	$(BIN)/python -m tests.web.screenshots
+
+soak: $(STAMP) ## Run two million jobs, after which nothing may have grown; ARGS="--jobs 300000"
+	@$(BIN)/python -m tests.soak $(ARGS)
+
+bench: $(STAMP) ## Measure Baton beside a bare loop; ARGS="--only S3,S7 --quick"
+	@$(BIN)/python -m benchmarks $(ARGS)
+
+bench-peers: $(STAMP) ## Measure Baton beside its peers, which are installed for it; takes hours
+	@$(BIN)/python -m benchmarks --peers --reps 3 --json benchmarks/results.json \
+	  --document docs/performance.md --chart docs/performance.svg $(ARGS)
 
 db: $(STAMP) ## Start an embedded PostgreSQL that goes on, and print its DSN
 	@$(BIN)/baton db start

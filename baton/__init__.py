@@ -2,60 +2,82 @@
 
 Define workers with `worker`, make jobs of them with ``.new()``, insert them one by one or as the
 steps of a `Workflow`, and run ``baton worker`` processes that perform them.
+
+A public name is imported from its module when it is first used: a program that defines workers
+needs no driver, and ``baton --help`` nothing at all.
 """
 
-from collections.abc import Sequence
-from importlib.metadata import version as _version
-from typing import Any
-from uuid import UUID as _UUID
+from importlib import import_module
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Any
 
 from baton.ambient import ambient as _ambient
-from baton.arguments import resource
-from baton.changes import Change as _Change
-from baton.changes import JobChanges
-from baton.client import Client, SyncClient
-from baton.conditions import Condition
-from baton.crons import Cron
-from baton.defaults import DefaultClient as _DefaultClient
-from baton.defaults import DefaultSyncClient as _DefaultSyncClient
-from baton.definitions import JobOptions
-from baton.errors import BatonError
-from baton.events import Events, Resumed, StepUpdated, WorkflowFinished
-from baton.filters import JobFilter
-from baton.graphs.graph import WorkflowGraph
-from baton.jobs import Grafted, Job, NewJob, Results, Waited
-from baton.migration import Migration
-from baton.outcomes import Cancel, Discard, Error, Snooze, WaitForSignal
-from baton.query import Query
-from baton.registering import (
-    before_insert,
-    carry,
-    condition,
-    cron,
-    lifespan,
-    middleware,
-    result_store,
-    worker,
-)
-from baton.settings import Settings
-from baton.states import State
-from baton.status import Node, Progress, WorkflowStatus
-from baton.steering import RetriedStep, Retry
-from baton.steering import Steps as _Steps
-from baton.telemetry import Telemetry
-from baton.trees import WorkflowTree
-from baton.unique import Unique
-from baton.why import Fact, Reason, Why
-from baton.worker_class import Worker
-from baton.workers import Registry
-from baton.workflows import Graft, Workflow
+
+if TYPE_CHECKING:
+    from baton.approvals import Approval, Decision
+    from baton.arguments import resource
+    from baton.changes import JobChanges
+    from baton.client import Client, SyncClient
+    from baton.conditions import Condition
+    from baton.crons import Cron
+    from baton.definitions import JobOptions
+    from baton.errors import BatonError
+    from baton.events import Events, Resumed, StepUpdated, WorkflowFinished
+    from baton.filters import JobFilter
+    from baton.functions import (
+        cancel_job,
+        cancel_workflow,
+        delete_job,
+        insert,
+        insert_all,
+        insert_all_sync,
+        insert_many,
+        insert_many_sync,
+        insert_sync,
+        retry_job,
+        retry_workflow,
+        skip_step,
+        update_job,
+    )
+    from baton.graphs.graph import WorkflowGraph
+    from baton.jobs import Grafted, Job, NewJob, Results, Waited
+    from baton.migration import Migration
+    from baton.outcomes import Cancel, Discard, Error, Snooze, WaitForSignal
+    from baton.query import Query
+    from baton.registering import (
+        before_insert,
+        carry,
+        condition,
+        cron,
+        lifespan,
+        middleware,
+        redact_errors,
+        result_store,
+        worker,
+    )
+    from baton.settings import Settings
+    from baton.states import State
+    from baton.status import Node, Progress, WorkflowStatus
+    from baton.steering import RetriedStep, Retry
+    from baton.telemetry import Telemetry
+    from baton.trees import WorkflowTree
+    from baton.unique import Unique
+    from baton.web import web
+    from baton.why import Fact, Reason, Why
+    from baton.worker_class import Worker
+    from baton.workers import Registry
+    from baton.workflows import Graft, Workflow
+
+    __version__: str
 
 __all__ = [
+    "Approval",
     "BatonError",
     "Cancel",
     "Client",
     "Condition",
     "Cron",
+    "Decision",
     "Discard",
     "Error",
     "Events",
@@ -103,110 +125,108 @@ __all__ = [
     "insert",
     "insert_all",
     "insert_all_sync",
+    "insert_many",
+    "insert_many_sync",
     "insert_sync",
     "lifespan",
     "middleware",
+    "redact_errors",
     "resource",
     "result_store",
     "retry_job",
     "retry_workflow",
     "skip_step",
     "update_job",
+    "web",
     "worker",
 ]
 
-__version__ = _version("baton")
-
-_ambient.use(_DefaultClient(), _DefaultSyncClient())
-
-
-async def insert(job: NewJob, *, conn: Any = None) -> Job:
-    """Insert a job with the default client.
-
-    Args:
-        job: from ``.new()`` of a worker.
-        conn: an open psycopg ``AsyncConnection``, or an ``AsyncSession`` or ``AsyncConnection`` of
-            SQLAlchemy: the job becomes part of its transaction.
-
-    Raises:
-        InvalidJob: it can't be stored.
-        InvalidConnection: ``conn`` is closed, or of the wrong kind.
-        ConfigurationError: a setting can't be used.
-        DatabaseError: the database refused or is away.
-    """
-    return await _ambient.client.insert(job, conn=conn)
-
-
-async def insert_all(jobs: Sequence[NewJob], *, conn: Any = None) -> list[Job]:
-    """Insert jobs in one statement, all or none; return them in the same order, ids ascending.
-
-    It takes and raises what `insert` does.
-    """
-    return await _ambient.client.insert_all(jobs, conn=conn)
-
-
-def insert_sync(job: NewJob, *, conn: Any = None) -> Job:
-    """Do what `insert` does, for programs without an event loop.
-
-    ``conn`` is a psycopg ``Connection``, a ``Session`` or ``Connection`` of SQLAlchemy, or Django's
-    connection.
-    """
-    return _ambient.sync_client.insert(job, conn=conn)
-
-
-def insert_all_sync(jobs: Sequence[NewJob], *, conn: Any = None) -> list[Job]:
-    """Do what `insert_all` does, for programs without an event loop."""
-    return _ambient.sync_client.insert_all(jobs, conn=conn)
-
-
-async def cancel_job(job_id: int, reason: str | None = None, *, conn: Any = None) -> bool:
-    """Cancel a job with the default client; `Client.cancel_job` says more."""
-    return await _ambient.client.cancel_job(job_id, reason, conn=conn)
-
-
-async def retry_job(job_id: int, *, conn: Any = None) -> bool:
-    """Run a job again, or now, with the default client; `Client.retry_job` says more."""
-    return await _ambient.client.retry_job(job_id, conn=conn)
-
-
-async def delete_job(job_id: int, *, conn: Any = None) -> bool:
-    """Delete a job with the default client; `Client.delete_job` says more."""
-    return await _ambient.client.delete_job(job_id, conn=conn)
-
-
-async def cancel_workflow(
-    workflow_id: _UUID | str, reason: str | None = None, *, conn: Any = None
-) -> int:
-    """Cancel a workflow with the default client; `Client.cancel_workflow` says more."""
-    return await _ambient.client.cancel_workflow(workflow_id, reason, conn=conn)
+_PLACES = {
+    "baton.approvals": ("Approval", "Decision"),
+    "baton.arguments": ("resource",),
+    "baton.changes": ("JobChanges",),
+    "baton.client": ("Client", "SyncClient"),
+    "baton.conditions": ("Condition",),
+    "baton.crons": ("Cron",),
+    "baton.definitions": ("JobOptions",),
+    "baton.errors": ("BatonError",),
+    "baton.events": ("Events", "Resumed", "StepUpdated", "WorkflowFinished"),
+    "baton.filters": ("JobFilter",),
+    "baton.functions": (
+        "cancel_job",
+        "cancel_workflow",
+        "delete_job",
+        "insert",
+        "insert_all",
+        "insert_all_sync",
+        "insert_many",
+        "insert_many_sync",
+        "insert_sync",
+        "retry_job",
+        "retry_workflow",
+        "skip_step",
+        "update_job",
+    ),
+    "baton.graphs.graph": ("WorkflowGraph",),
+    "baton.jobs": ("Grafted", "Job", "NewJob", "Results", "Waited"),
+    "baton.migration": ("Migration",),
+    "baton.outcomes": ("Cancel", "Discard", "Error", "Snooze", "WaitForSignal"),
+    "baton.query": ("Query",),
+    "baton.registering": (
+        "before_insert",
+        "carry",
+        "condition",
+        "cron",
+        "lifespan",
+        "middleware",
+        "redact_errors",
+        "result_store",
+        "worker",
+    ),
+    "baton.settings": ("Settings",),
+    "baton.states": ("State",),
+    "baton.status": ("Node", "Progress", "WorkflowStatus"),
+    "baton.steering": ("RetriedStep", "Retry"),
+    "baton.telemetry": ("Telemetry",),
+    "baton.trees": ("WorkflowTree",),
+    "baton.unique": ("Unique",),
+    "baton.web": ("web",),
+    "baton.why": ("Fact", "Reason", "Why"),
+    "baton.worker_class": ("Worker",),
+    "baton.workers": ("Registry",),
+    "baton.workflows": ("Graft", "Workflow"),
+}
+_HOMES = {name: place for place, names in _PLACES.items() for name in names}
 
 
-async def retry_workflow(
-    workflow_id: _UUID | str,
-    steps: _Steps = None,
-    *,
-    dry_run: bool = False,
-    conn: Any = None,
-) -> Retry:
-    """Run steps of a workflow again with the default client; `Client.retry_workflow` says more."""
-    found: Retry = await _ambient.client.retry_workflow(
-        workflow_id, steps, dry_run=dry_run, conn=conn
-    )
-    return found
+def _version() -> str:
+    from importlib.metadata import version  # noqa: PLC0415
+
+    return version("baton")
 
 
-async def skip_step(
-    workflow_id: _UUID | str,
-    step: str,
-    result: Any = None,
-    *,
-    reason: str | None = None,
-    conn: Any = None,
-) -> State:
-    """Let a step count as completed with the default client; `Client.skip_step` says more."""
-    return await _ambient.client.skip_step(workflow_id, step, result, reason=reason, conn=conn)
+def _default_clients() -> tuple[Any, Any]:
+    from baton.defaults import DefaultClient, DefaultSyncClient  # noqa: PLC0415
+
+    return DefaultClient(), DefaultSyncClient()
 
 
-async def update_job(job_id: int, change: _Change, *, conn: Any = None) -> Job:
-    """Change a job with the default client; `Client.update_job` says more."""
-    return await _ambient.client.update_job(job_id, change, conn=conn)
+_ambient.use_made(_default_clients)
+
+if not TYPE_CHECKING:  # it would make every name one of the package's, also a misspelt one
+
+    def __getattr__(name: str) -> Any:
+        """Import what is asked for: a public name, or a module of the package."""
+        if name == "__version__":
+            found = _version()
+        elif name in _HOMES:
+            found = getattr(import_module(_HOMES[name]), name)
+        elif not name.startswith("_") and find_spec(f"baton.{name}") is not None:
+            return import_module(f"baton.{name}")
+        else:
+            raise AttributeError(f"module 'baton' has no attribute {name!r}")
+        globals()[name] = found
+        return found
+
+    def __dir__() -> list[str]:
+        return sorted({*globals(), *__all__})

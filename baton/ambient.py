@@ -4,20 +4,26 @@
 that jobs and workflows, which know nothing of databases, can offer ``.insert()``.
 """
 
-from collections.abc import Iterator, Sequence
+from __future__ import annotations
+
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, Protocol
+from threading import Lock
+from typing import TYPE_CHECKING, Any, Protocol
 
-from baton.jobs import Job, NewJob
-from baton.states import State
+if TYPE_CHECKING:  # importing baton must cost next to nothing
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+
+    from baton.jobs import Job, NewJob
+    from baton.states import State
 
 
 class Inserter(Protocol):
     """What an asynchronous client can do for ``.insert()``, ``baton.cancel_job`` and `Query`."""
 
     async def insert(self, job: NewJob, *, conn: Any = None) -> Job: ...
-    async def insert_all(self, jobs: Sequence[NewJob], *, conn: Any = None) -> list[Job]: ...
+    async def insert_all(self, jobs: Iterable[NewJob], *, conn: Any = None) -> Sequence[Job]: ...
+    async def insert_many(self, jobs: Iterable[NewJob], *, conn: Any = None) -> int: ...
     async def insert_workflow(self, workflow: Any, *, conn: Any = None) -> Sequence[Job]: ...
     async def cancel_job(
         self, job_id: int, reason: str | None = None, *, conn: Any = None
@@ -49,6 +55,9 @@ class Inserter(Protocol):
         sent_by: str | None = None,
         conn: Any = None,
     ) -> bool: ...
+    async def answer_approval(
+        self, workflow_id: Any, step: str, answer: Any, *, conn: Any = None
+    ) -> Any: ...
     async def graft(
         self, workflow_id: Any, graft: Any, *, before: Any = (), conn: Any = None
     ) -> Any: ...
@@ -60,7 +69,8 @@ class SyncInserter(Protocol):
     """What a synchronous client can do for ``.insert_sync()``."""
 
     def insert(self, job: NewJob, *, conn: Any = None) -> Job: ...
-    def insert_all(self, jobs: Sequence[NewJob], *, conn: Any = None) -> list[Job]: ...
+    def insert_all(self, jobs: Iterable[NewJob], *, conn: Any = None) -> Sequence[Job]: ...
+    def insert_many(self, jobs: Iterable[NewJob], *, conn: Any = None) -> int: ...
     def insert_workflow(self, workflow: Any, *, conn: Any = None) -> Sequence[Job]: ...
     def signal_workflow(
         self,
@@ -71,6 +81,9 @@ class SyncInserter(Protocol):
         sent_by: str | None = None,
         conn: Any = None,
     ) -> bool: ...
+    def answer_approval(
+        self, workflow_id: Any, step: str, answer: Any, *, conn: Any = None
+    ) -> Any: ...
     def graft(self, workflow_id: Any, graft: Any, *, before: Any = (), conn: Any = None) -> Any: ...
     def graft_job(self, job: Job, graft: Any) -> Any: ...
 
@@ -80,11 +93,17 @@ class Ambient:
 
     def __init__(self) -> None:
         self._default: Clients | None = None
+        self._make: Callable[[], tuple[Inserter, SyncInserter]] | None = None
+        self._making = Lock()
         self._inner: list[Clients] = []
 
     def use(self, client: Inserter, sync_client: SyncInserter) -> None:
         """Make these the default clients."""
         self._default = Clients(client, sync_client)
+
+    def use_made(self, make: Callable[[], tuple[Inserter, SyncInserter]]) -> None:
+        """Make default clients with this once they are asked for and there are none."""
+        self._make = make
 
     @contextmanager
     def using(self, client: Inserter, sync_client: SyncInserter) -> Iterator[None]:
@@ -108,11 +127,18 @@ class Ambient:
     def sync_client(self) -> SyncInserter:
         return self._present().sync_client
 
-    def _present(self) -> "Clients":
-        found = self._inner[-1] if self._inner else self._default
-        if found is None:
+    def _present(self) -> Clients:
+        if self._inner:
+            return self._inner[-1]
+        return self._default or self._made()
+
+    def _made(self) -> Clients:
+        if self._make is None:
             raise RuntimeError("import baton first: it sets the default client")
-        return found
+        with self._making:  # of two threads that ask first, one makes them
+            if self._default is None:
+                self._default = Clients(*self._make())
+        return self._default
 
 
 @dataclass(frozen=True, slots=True, eq=False)

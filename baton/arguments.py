@@ -1,7 +1,7 @@
 """The arguments of a worker, checked when a job is made and again before it runs."""
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, get_type_hints
@@ -12,8 +12,18 @@ from pydantic_core import PydanticSerializationError
 from baton import documents
 from baton.errors import InvalidArguments, InvalidWorker
 from baton.jobs import Job
+from baton.masking import shown
 
 _POSITIONAL = {inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD}
+_SCALARS: frozenset[type] = frozenset({str, int, float, bool, type(None)})
+_UNCHANGED: Mapping[str, frozenset[type]] = {  # by the name of the schema
+    "any": _SCALARS,
+    "str": frozenset({str}),
+    "int": frozenset({int}),
+    "float": frozenset({float}),
+    "bool": frozenset({bool}),
+    "none": frozenset({type(None)}),
+}
 _NAMED = {inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY}
 
 
@@ -75,6 +85,15 @@ class Arguments:
                     f"{worker} takes {parameter}, but the arguments of a job have names; "
                     f"declare it as a named parameter"
                 )
+        self._names = frozenset(self._parameters)
+        self._positional = tuple(
+            name for name, each in self._parameters.items() if each.kind in _POSITIONAL
+        )
+        self._required = frozenset(
+            name
+            for name, each in self._parameters.items()
+            if each.default is inspect.Parameter.empty
+        )
         kept = [*self._parameters.values(), *([self._extra] if self._extra else [])]
         self._signature = inspect.Signature(kept)
 
@@ -84,6 +103,25 @@ class Arguments:
         Raises:
             InvalidArguments: it does not fit the signature, or a value is not JSON.
         """
+        values = self._simple(args, kwargs)
+        return values if values is not None else self._bind(args, kwargs)
+
+    def _simple(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> dict[str, Any] | None:
+        """Return the arguments of a fitting call whose values need neither check nor change."""
+        if len(args) > len(self._positional):
+            return None
+        values = dict(zip(self._positional, args, strict=False)) if args else {}
+        values |= kwargs
+        if len(values) != len(args) + len(kwargs) or not (
+            self._required <= values.keys() <= self._names
+        ):
+            return None
+        for name, value in values.items():
+            if type(value) not in self._kinds[name] or not documents.is_plain(value):
+                return None
+        return values
+
+    def _bind(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> dict[str, Any]:
         try:
             bound = self._signature.bind(*args, **kwargs).arguments
         except TypeError as error:
@@ -108,8 +146,10 @@ class Arguments:
         Raises:
             InvalidArguments: the worker's signature has changed since, or the row was edited.
         """
-        if not isinstance(stored, Mapping):
+        if type(stored) is not dict and not isinstance(stored, Mapping):
             raise InvalidArguments(self._worker, ["args is not a JSON object"])
+        if not stored and not self._parameters:
+            return {}
         problems = [
             f"{name}: missing"
             for name, parameter in self._parameters.items()
@@ -126,8 +166,11 @@ class Arguments:
         problems = []
         for name, value in values.items():
             adapter = self._adapters.get(name)
+            if adapter is None or type(value) in self._kinds[name]:
+                checked[name] = value
+                continue
             try:
-                checked[name] = adapter.validate_python(value) if adapter else value
+                checked[name] = adapter.validate_python(value)
             except ValidationError as error:
                 problems += [_describe(name, value, detail) for detail in error.errors()]
         if problems:
@@ -137,6 +180,14 @@ class Arguments:
     def _dump(self, name: str, value: Any) -> Any:
         adapter = self._adapters.get(name)
         return adapter.dump_python(value, mode="json") if adapter else value
+
+    @cached_property
+    def _kinds(self) -> dict[str, frozenset[type]]:
+        """The exact types of values that pydantic leaves as they are, by parameter."""
+        return {
+            name: _exact(self._adapters[name].core_schema) if name in self._adapters else _SCALARS
+            for name in self._names
+        }
 
     @cached_property
     def _adapters(self) -> dict[str, TypeAdapter[Any]]:
@@ -155,6 +206,17 @@ class Arguments:
             ) from None
 
 
+def _exact(schema: Any) -> frozenset[type]:
+    """Return the types whose values a schema of pydantic gives back unchanged, exact ones only."""
+    match schema:
+        case {"type": "nullable", "schema": inner, **options} if not options:
+            return _exact(inner) | _UNCHANGED["none"]
+        case {"type": str(kind), **options} if kind in _UNCHANGED and not options:
+            return _UNCHANGED[kind]
+        case _:
+            return frozenset()
+
+
 def _is_job(parameter: inspect.Parameter) -> bool:
     if parameter.kind not in _POSITIONAL:
         return False
@@ -164,6 +226,6 @@ def _is_job(parameter: inspect.Parameter) -> bool:
 
 
 def _describe(name: str, value: Any, detail: Any) -> str:
-    where = ".".join([name, *map(str, detail["loc"])])
-    shown = repr(value) if not detail["loc"] else repr(detail["input"])
-    return f"{where}: {detail['msg']}, not {shown[:80]}"
+    path = [name, *map(str, detail["loc"])]
+    given = shown(path, detail["input"] if detail["loc"] else value)
+    return f"{'.'.join(path)}: {detail['msg']}, not {given[:80]}"

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from typing import Any, TypedDict
 
 from baton.definitions import DURATIONS
-from baton.errors import InvalidArguments, InvalidChange
+from baton.errors import ChangeRefused, InvalidArguments, InvalidChange
 from baton.jobs import RESERVED_META, Job, NewJob, seconds
 from baton.states import State
 from baton.workers import Registry
@@ -67,7 +67,8 @@ def check(job: Job, change: Change, registry: Registry) -> Changed:
         registry: whose workers' signatures the arguments must fit; others are not checked.
 
     Raises:
-        InvalidChange: there is no such field, or the job's state forbids it.
+        InvalidChange: there is no such field.
+        ChangeRefused: the job's state forbids it.
         InvalidJob: a value is out of range, or the arguments don't fit the worker.
     """
     given: Any = change(job) if callable(change) else change
@@ -102,7 +103,7 @@ def _check_state(job: Job, values: Mapping[str, Any]) -> None:
     elif job.state.is_final:
         forbidden = TIMES & values.keys()
     if forbidden:
-        raise InvalidChange(
+        raise ChangeRefused(
             f"job {job.id} is {job.state}: its {', '.join(sorted(forbidden))} can't be changed"
         )
 
@@ -112,7 +113,7 @@ def _check_attempts(job: Job, most: Any) -> None:
         return
     least = job.attempt if job.state is State.EXECUTING else job.attempt + 1
     if most < least:
-        raise InvalidChange(
+        raise ChangeRefused(
             f"max_attempts of job {job.id} must be at least {least}, since it is {job.state} and "
             f"{job.attempt} were made"
         )

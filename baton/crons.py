@@ -251,6 +251,7 @@ class Schedules:
     """The cron entries of a registry."""
 
     def __init__(self) -> None:
+        super().__init__()
         self._crons: dict[str, NewCron] = {}
 
     @property

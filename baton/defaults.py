@@ -12,6 +12,7 @@ from typing import Any
 from uuid import UUID
 from weakref import WeakKeyDictionary
 
+from baton.approvals import Answer, Decision
 from baton.changes import Change
 from baton.client import Client, SyncClient
 from baton.jobs import Grafted, Job, NewJob
@@ -30,9 +31,13 @@ class DefaultClient:
         """Do what `Client.insert` does."""
         return await (await self._client()).insert(job, conn=conn)
 
-    async def insert_all(self, jobs: Sequence[NewJob], *, conn: Any = None) -> list[Job]:
+    async def insert_all(self, jobs: Iterable[NewJob], *, conn: Any = None) -> Sequence[Job]:
         """Do what `Client.insert_all` does."""
         return await (await self._client()).insert_all(jobs, conn=conn)
+
+    async def insert_many(self, jobs: Iterable[NewJob], *, conn: Any = None) -> int:
+        """Do what `Client.insert_many` does."""
+        return await (await self._client()).insert_many(jobs, conn=conn)
 
     async def insert_workflow(self, workflow: Workflow, *, conn: Any = None) -> Sequence[Job]:
         """Do what `Client.insert_workflow` does."""
@@ -98,6 +103,13 @@ class DefaultClient:
         client = await self._client()
         return await client.signal_workflow(workflow_id, name, payload, sent_by=sent_by, conn=conn)
 
+    async def answer_approval(
+        self, workflow_id: UUID | str, step: str, answer: Answer, *, conn: Any = None
+    ) -> Decision:
+        """Do what `Client.answer_approval` does."""
+        client = await self._client()
+        return await client.answer_approval(workflow_id, step, answer, conn=conn)
+
     async def graft(
         self,
         workflow_id: UUID | str,
@@ -151,9 +163,13 @@ class DefaultSyncClient:
         """Do what `SyncClient.insert` does."""
         return self._client().insert(job, conn=conn)
 
-    def insert_all(self, jobs: Sequence[NewJob], *, conn: Any = None) -> list[Job]:
+    def insert_all(self, jobs: Iterable[NewJob], *, conn: Any = None) -> Sequence[Job]:
         """Do what `SyncClient.insert_all` does."""
         return self._client().insert_all(jobs, conn=conn)
+
+    def insert_many(self, jobs: Iterable[NewJob], *, conn: Any = None) -> int:
+        """Do what `SyncClient.insert_many` does."""
+        return self._client().insert_many(jobs, conn=conn)
 
     def graft(
         self,
@@ -187,6 +203,12 @@ class DefaultSyncClient:
         return self._client().signal_workflow(
             workflow_id, name, payload, sent_by=sent_by, conn=conn
         )
+
+    def answer_approval(
+        self, workflow_id: UUID | str, step: str, answer: Answer, *, conn: Any = None
+    ) -> Decision:
+        """Do what `SyncClient.answer_approval` does."""
+        return self._client().answer_approval(workflow_id, step, answer, conn=conn)
 
     def _client(self) -> SyncClient:
         if self._made is None:

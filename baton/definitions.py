@@ -12,6 +12,7 @@ from baton.arguments import Arguments
 from baton.crontab import CatchUp
 from baton.errors import InvalidJob, InvalidWorker
 from baton.jobs import Job, NewJob, seconds
+from baton.llm.budgets import Most
 from baton.unique import Unique
 
 DepCallback = Callable[[str, Job], Any]
@@ -68,6 +69,8 @@ class Definition:
         executor: ``process`` runs it in a child process.
         on_dep_cancelled, on_dep_discarded: called with the reason and the job when a step was
             cancelled because a dependency of it was.
+        spends: what an attempt uses of language models at most; ``None`` when it calls none, so
+            that no budget is asked.
     """
 
     name: str
@@ -79,6 +82,8 @@ class Definition:
     executor: ExecutorName = "auto"
     on_dep_cancelled: DepCallback | None = None
     on_dep_discarded: DepCallback | None = None
+    spends: Most | None = None
+    _plain: NewJob | None = field(default=None, init=False, repr=False, compare=False)
 
     def callback(self, kind: Literal["cancelled", "discarded"]) -> DepCallback | None:
         """Return what wants to hear that a dependency ended so."""
@@ -96,6 +101,14 @@ class Definition:
             InvalidArguments: they don't fit the signature, or are not JSON.
             InvalidJob: an option is out of range.
         """
+        bound = self.arguments.bind(*args, **kwargs)
+        if options:
+            return self._model(options).with_args(bound)
+        if self._plain is None:
+            object.__setattr__(self, "_plain", self._model({}))
+        return cast("NewJob", self._plain).with_args(bound)
+
+    def _model(self, options: JobOptions) -> NewJob:
         chosen: dict[str, Any] = {**self.defaults, **options}
         for option in DURATIONS & chosen.keys():
             if chosen[option] is None:
@@ -104,8 +117,7 @@ class Definition:
                 chosen[option] = seconds(chosen[option])
             except (TypeError, ValueError) as error:
                 raise InvalidJob(f"{option}: {error}") from None
-        bound = self.arguments.bind(*args, **kwargs)
-        return NewJob(worker=self.name, args=bound, callbacks=self.has_callbacks, **chosen)
+        return NewJob(worker=self.name, callbacks=self.has_callbacks, **chosen)
 
     @property
     def origin(self) -> tuple[str, int]:
@@ -139,6 +151,7 @@ def define(
     executor: ExecutorName = "auto",
     on_dep_cancelled: DepCallback | None = None,
     on_dep_discarded: DepCallback | None = None,
+    spends: Most | None = None,
 ) -> Definition:
     """Make the definition of a worker.
 
@@ -151,6 +164,7 @@ def define(
         backoff: returns the delay before the next attempt.
         executor: where it runs.
         on_dep_cancelled, on_dep_discarded: what hears that a dependency ended badly.
+        spends: what an attempt uses of language models at most.
 
     Raises:
         InvalidWorker: it can't be one.
@@ -172,6 +186,7 @@ def define(
             executor=executor,
             on_dep_cancelled=on_dep_cancelled,
             on_dep_discarded=on_dep_discarded,
+            spends=spends,
         )
         # an option that is out of range is an error where the worker is defined
         NewJob(worker=name, **{k: v for k, v in defaults.items() if k not in DURATIONS})  # type: ignore[arg-type]

@@ -162,13 +162,13 @@ def read(payload: str, schema: str) -> Iterator[StepUpdated | WorkflowFinished]:
     """
     try:
         found = from_json(payload)
-    except ValueError:
+    except (ValueError, TypeError):
         return
     for each in found if isinstance(found, list) else ():
         if isinstance(each, dict) and each.get("schema") == schema:
             try:
                 yield to_event(each)
-            except (KeyError, TypeError, ValueError):
+            except (KeyError, TypeError, ValueError, OverflowError, AttributeError):
                 continue
 
 
@@ -176,10 +176,13 @@ def to_event(payload: Mapping[str, Any], *, seeded: bool = False) -> StepUpdated
     """Return the event of a payload.
 
     Raises:
-        KeyError, TypeError, ValueError: it is none.
+        KeyError, TypeError, ValueError, OverflowError: it is none.
     """
     workflow_id = UUID(payload["workflow_id"])
     timestamp = datetime.fromisoformat(payload["timestamp"])
+    int(payload.get("epoch") or 0)  # which `Heard` compares
+    if timestamp.tzinfo is None or not isinstance(payload.get("state", ""), str):
+        raise ValueError("no event")
     if payload["event"] == "workflow_finished":
         return WorkflowFinished(
             workflow_id=workflow_id,

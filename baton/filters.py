@@ -3,16 +3,20 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, TypedDict
+from typing import Any, TypedDict, TypeVar
 from uuid import UUID
 
 from baton import documents
 from baton.errors import InvalidFilter
+from baton.search import JobSearch, Search, WorkflowSearch
+from baton.search.conditions import Condition
+from baton.search.values import WORKFLOW_STATES
 from baton.states import State
 
+T = TypeVar("T")
+S = TypeVar("S", bound=Search)
 LARGEST_ID = 2**63 - 1
 Place = tuple[datetime, UUID] | UUID | str
-WORKFLOW_STATES = ("executing", "completed", "failed")
 
 
 class JobFilter(TypedDict, total=False):
@@ -28,6 +32,9 @@ class JobFilter(TypedDict, total=False):
         meta: has these values, and perhaps others; ``{"workflow_id": …}`` are the steps of one.
         inserted_after: was inserted then or later; it must have a time zone.
         inserted_before: was inserted before; it must have a time zone.
+        where: fits this filter, such as ``state:retryable worker:Send* args.user_id:42 since:1h``.
+        among: is one of these, which somebody was shown before; unlike ``ids``, they don't say
+            which states are meant.
     """
 
     ids: Iterable[int]
@@ -39,6 +46,8 @@ class JobFilter(TypedDict, total=False):
     meta: Mapping[str, Any]
     inserted_after: datetime
     inserted_before: datetime
+    where: str | JobSearch
+    among: Iterable[int]
 
 
 KNOWN = JobFilter.__annotations__.keys()
@@ -57,6 +66,8 @@ class Criteria:
     meta: str | None = None
     inserted_after: datetime | None = None
     inserted_before: datetime | None = None
+    where: tuple[Condition, ...] = ()
+    among: frozenset[int] | None = None
 
     @classmethod
     def of(cls, given: Mapping[str, Any]) -> "Criteria":
@@ -74,9 +85,13 @@ class Criteria:
         # one that is None by mistake would let the others reach further than was meant
         if missing := sorted(name for name, value in given.items() if value is None):
             raise InvalidFilter(f"{', '.join(missing)} is None; leave it out")
+        search = search_of(JobSearch, given.get("where", ""))
+        if "where" in given and search.is_empty:
+            raise InvalidFilter("the filter is empty, and would fit every job; say which are meant")
         return cls(
-            ids=_ids(given["ids"]) if "ids" in given else None,
-            states=_states(given["state"]) if "state" in given else None,
+            ids=_both(_ids(given["ids"]) if "ids" in given else None, search.ids),
+            states=_both(_states(given["state"]) if "state" in given else None, search.states),
+            where=search.conditions,
             queue=_text("queue", given.get("queue")),
             worker=_text("worker", given.get("worker")),
             tags=_tags(given["tags"]) if "tags" in given else None,
@@ -84,21 +99,27 @@ class Criteria:
             meta=_document("meta", given.get("meta")),
             inserted_after=_time("inserted_after", given.get("inserted_after")),
             inserted_before=_time("inserted_before", given.get("inserted_before")),
+            among=frozenset(_ids(given["among"])) if "among" in given else None,
         )
 
     @property
     def is_list(self) -> bool:
         """Whether ids, and perhaps states, are all that was asked for."""
-        return self.ids is not None and not any(
-            value is not None
-            for value in (
-                self.queue,
-                self.worker,
-                self.tags,
-                self.args,
-                self.meta,
-                self.inserted_after,
-                self.inserted_before,
+        return (
+            self.ids is not None
+            and not self.where
+            and not any(
+                value is not None
+                for value in (
+                    self.queue,
+                    self.worker,
+                    self.tags,
+                    self.args,
+                    self.meta,
+                    self.inserted_after,
+                    self.inserted_before,
+                    self.among,
+                )
             )
         )
 
@@ -114,6 +135,7 @@ class WorkflowFilter(TypedDict, total=False):
         inserted_before: was inserted before; it must have a time zone.
         parent: is a step of the workflow with this id, which may be its beginning.
         template: was made from this template.
+        where: fits this filter, such as ``state:failed name:research* since:1d``.
     """
 
     state: str | None
@@ -123,6 +145,7 @@ class WorkflowFilter(TypedDict, total=False):
     inserted_before: datetime | None
     parent: UUID | str | None
     template: str | None
+    where: str | WorkflowSearch | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -141,6 +164,7 @@ class WorkflowPage:
     inserted_before: datetime | None = None
     parent: UUID | str | None = None
     template: str | None = None
+    where: tuple[Condition, ...] = ()
     before: Place | None = None
     limit: int = 50
 
@@ -173,20 +197,45 @@ class WorkflowPage:
             inserted_before=_time("inserted_before", given.get("inserted_before")),
             parent=given.get("parent"),
             template=_text("template", given.get("template")),
+            where=search_of(WorkflowSearch, given.get("where") or "").conditions,
             before=before,
             limit=check_limit(limit),
         )
 
 
-def check_limit(limit: int) -> int:
+def check_limit(limit: int, what: str = "limit") -> int:
     """Return how many are wanted at most.
 
     Raises:
         InvalidFilter: it is no number above 0.
     """
     if type(limit) is not int or not 0 < limit <= LARGEST_ID:
-        raise InvalidFilter(f"limit must be a whole number above 0, not {limit!r}")
+        raise InvalidFilter(f"{what} must be a whole number above 0, not {limit!r}")
     return limit
+
+
+def search_of(kind: type[S], given: Any) -> S:
+    """Return a filter that is given as a text, or was read already.
+
+    Args:
+        kind: which list it is for, such as `baton.search.JobSearch`.
+        given: the filter.
+
+    Raises:
+        InvalidFilter: it is something else, or a word can't be understood.
+    """
+    if isinstance(given, kind):
+        return given
+    if not isinstance(given, str):
+        raise InvalidFilter(f"where must be a filter like {kind.example}, not {given!r}")
+    return kind.parse(given)
+
+
+def _both(first: tuple[T, ...] | None, second: tuple[T, ...] | None) -> tuple[T, ...] | None:
+    """Return what is in both; ``None`` is everything."""
+    if first is None or second is None:
+        return second if first is None else first
+    return tuple(each for each in first if each in set(second))
 
 
 def _ids(given: Any) -> tuple[int, ...]:

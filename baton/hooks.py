@@ -6,6 +6,7 @@ Middleware, checks before an insert, carried context, and resources that are ope
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager
 from contextvars import ContextVar
+from inspect import iscoroutinefunction
 from typing import Any, TypeVar
 
 from baton.errors import InvalidHook
@@ -14,11 +15,13 @@ from baton.jobs import Job, NewJob
 Next = Callable[[Job], Awaitable[Any]]
 Middleware = Callable[[Job, Next], Awaitable[Any]]
 BeforeInsert = Callable[[NewJob], NewJob]
+ErrorRedactor = Callable[[Job, str], str]
 Lifespan = Callable[[], AbstractAsyncContextManager[Mapping[str, Any] | None]]
 
 M = TypeVar("M", bound=Middleware)
 B = TypeVar("B", bound=BeforeInsert)
 L = TypeVar("L", bound=Lifespan)
+E = TypeVar("E", bound=ErrorRedactor)
 
 
 class Hooks:
@@ -30,6 +33,7 @@ class Hooks:
         self._before_insert: list[BeforeInsert] = []
         self._lifespans: list[Lifespan] = []
         self._carried: dict[str, ContextVar[Any]] = {}
+        self._error_redactor: ErrorRedactor | None = None
 
     def middleware(self, around: M) -> M:
         """Put a function around every attempt: ``async def around(job, call_next)``.
@@ -71,10 +75,38 @@ class Hooks:
         if self._carried.setdefault(name, variable) is not variable:
             raise InvalidHook(f"another context variable is carried as {name!r} already")
 
+    def redact_errors(self, redact: E) -> E:
+        """Change every text of an error before it is stored, logged or told.
+
+        ``def redact(job, text)`` gets the messages and tracebacks of failed attempts, and the
+        reasons of ``Discard`` and ``Cancel``, and returns what is kept. Where it raises nothing of
+        the text is kept. The last one that is registered counts.
+
+        Raises:
+            InvalidHook: it can't be called, or is a coroutine function.
+        """
+        given: object = redact
+        if not callable(given) or iscoroutinefunction(given):
+            raise InvalidHook(
+                f"redact_errors takes a plain function of job and text, not {given!r}"
+            )
+        self._error_redactor = redact
+        return redact
+
+    @property
+    def error_redactor(self) -> ErrorRedactor | None:
+        """What changes the texts of errors."""
+        return self._error_redactor
+
     @property
     def lifespans(self) -> tuple[Lifespan, ...]:
         """What to open when a worker process starts, in this order."""
         return tuple(self._lifespans)
+
+    @property
+    def has_checks(self) -> bool:
+        """Whether a new job is given to a check before it is inserted."""
+        return bool(self._before_insert)
 
     def checked(self, job: NewJob) -> NewJob:
         """Return a new job as the checks before an insert leave it."""
@@ -92,6 +124,8 @@ class Hooks:
 
     def context(self) -> dict[str, Any]:
         """Return the values of the carried variables that are set here."""
+        if not self._carried:
+            return {}
         unset = object()
         values = {name: variable.get(unset) for name, variable in self._carried.items()}
         return {name: value for name, value in values.items() if value is not unset}

@@ -11,7 +11,7 @@ import threading
 from collections.abc import Callable
 from typing import Self
 
-VARIABLE = "BATON_SUPERVISED"  # the number of the socket's file descriptor
+VARIABLE = "BATON_SUPERVISED"  # the number of the socket's file descriptor, and the child's place
 
 DRAIN = b"d"  # finish what is in hand within the grace, and end
 FORCE = b"f"  # end without the grace
@@ -23,20 +23,23 @@ class Leash:
 
     Args:
         end: its half of the pair of sockets.
+        place: its number among the children, from 1 on.
     """
 
-    def __init__(self, end: socket.socket) -> None:
+    def __init__(self, end: socket.socket, place: int = 1) -> None:
         self._end = end
+        self.place = place
 
     @classmethod
     def found(cls) -> Self | None:
         """Return the leash that this process was started with, if it was; once."""
-        number = os.environ.pop(VARIABLE, "")  # not for the processes that jobs start
-        if not number.isdecimal():
+        # not for the processes that jobs start
+        number, _, place = os.environ.pop(VARIABLE, "").partition(":")
+        if not number.isdecimal() or not place.isdecimal():
             return None
         end = socket.socket(fileno=int(number))
         end.set_inheritable(False)
-        return cls(end)
+        return cls(end, int(place))
 
     def ready(self) -> None:
         """Tell the parent that this process works."""

@@ -10,6 +10,11 @@ from typing import Any, Literal
 
 import structlog
 
+from baton import verbosity
+
+# without local variables, which structlog shows by default: arguments, tokens, DSNs
+_TRACEBACK = structlog.dev.RichTracebackFormatter(show_locals=False)
+
 Format = Literal["auto", "console", "json"]
 
 
@@ -21,14 +26,16 @@ def configure(level: str, form: Format) -> None:
         form: how lines look; ``auto`` asks whether standard error is a terminal.
     """
     number = logging.getLevelNamesMapping()[level.upper()]
+    verbosity.lowest = number
     console = form == "console" or (form == "auto" and sys.stderr.isatty())
+    colors = sys.stderr.isatty()
     shared: list[Any] = [
         structlog.contextvars.merge_contextvars,
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
     ]
     last: list[Any] = (
-        [structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())]
+        [structlog.dev.ConsoleRenderer(colors=colors, exception_formatter=_TRACEBACK)]
         if console
         else [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
     )
@@ -46,4 +53,6 @@ def configure(level: str, form: Format) -> None:
             processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *last],
         )
     )
+    # a pool tells of each connection that it can't open; that the database is away is said once
+    logging.getLogger("psycopg.pool").setLevel(logging.ERROR)
     logging.basicConfig(level=max(number, logging.INFO), handlers=[handler], force=True)

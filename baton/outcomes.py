@@ -9,6 +9,7 @@ import random
 import traceback
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 from baton import documents
@@ -19,6 +20,7 @@ from baton.errors import (
     NothingToWaitFor,
     TooLarge,
 )
+from baton.frozen import frozen
 from baton.jobs import Job, seconds
 from baton.results import check_unreserved
 from baton.states import State
@@ -54,13 +56,13 @@ class WaitForSignal:
         timeout: how long it is waited for, in seconds or as a timedelta; ``None`` without limit.
 
     Raises:
-        ValueError: the signal is blank, or the timeout negative.
+        ValueError: the signal is blank or too long, or the timeout negative.
     """
 
     __match_args__ = ("signal", "timeout")
 
     def __init__(self, signal: str, timeout: float | timedelta | None = None) -> None:
-        self.signal = documents.check_text(signal, "the signal")
+        self.signal = documents.check_text(signal, "the signal", most=documents.NAME_BYTES)
         self.timeout = None if timeout is None else seconds(timeout)
 
     def __repr__(self) -> str:
@@ -70,7 +72,10 @@ class WaitForSignal:
 
 @dataclass(frozen=True, slots=True)
 class Discard:
-    """Returned by a worker: give up now, whatever attempts are left."""
+    """Returned by a worker: give up now, whatever attempts are left.
+
+    A reason that is an exception is recorded like one that was raised.
+    """
 
     reason: object = "discarded by its worker"
 
@@ -127,6 +132,9 @@ class Failure:
     error: BaseException | None = field(default=None, repr=False, compare=False)
     retry_in: float | None = None
 
+    def __str__(self) -> str:
+        return self.message
+
 
 @dataclass(frozen=True, slots=True)
 class Closed:
@@ -140,6 +148,14 @@ class Skipped:
     """The condition of the step said no: it counts as completed without having run."""
 
     cause: str
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A budget kept the attempt from starting; the database has seen to its job already."""
+
+    verdict: str
+    reason: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,12 +186,15 @@ Outcome = (
     | Cancel
     | Closed
     | Skipped
+    | Held
     | GiveBack
     | Completed
 )
+_SUCCESSES = (Success, Grafting)
+_NOTHING = Success()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(frozen=True, slots=True, kw_only=True)
 class Ack:
     """What the next cycle writes about one attempt.
 
@@ -195,7 +214,7 @@ class Ack:
         release: which row of ``workflow_releases`` that transaction left.
         waits: whether to wait for who has the job locked; not when that may be its worker, in a
             transaction of its own.
-        duration: seconds that the attempt of a step took, for telemetry; it is not written.
+        duration: seconds that the attempt took, for telemetry; it is not written.
     """
 
     id: int
@@ -212,6 +231,18 @@ class Ack:
     waits: bool = True
     duration: float = field(default=0.0, compare=False)
 
+    @property
+    def plain(self) -> bool:
+        """Whether it says no more than that the job completed, and what the step returned."""
+        return (
+            self.state is State.COMPLETED
+            and (self.step or self.result is None)
+            and self.error is None
+            and self.note is None
+            and self.waits
+            and not self.completed
+        )
+
 
 def interpret(value: Any, *, stores: bool, limit: int | None) -> Outcome:
     """Turn what a worker returned into an outcome.
@@ -221,17 +252,17 @@ def interpret(value: Any, *, stores: bool, limit: int | None) -> Outcome:
         stores: whether a value is stored; only steps of workflows have a place for it.
         limit: the largest result in bytes of JSON; ``None`` where a keeper decides.
     """
+    if value is None:
+        return _NOTHING
     match value:
         case WaitForSignal(signal, _) if not stores:
             return failure(NothingToWaitFor(signal))
-        case WaitForSignal() | Snooze() | Discard() | Cancel() | Skipped():
+        case WaitForSignal() | Snooze() | Discard() | Cancel() | Skipped() | Held():
             return value
         case Error(reason):
             return Failure("error", str(reason), error=AttemptFailed(str(reason)))
-        case None:
-            return Success()
         case _ if not stores:
-            return Success()
+            return _NOTHING
         case _:
             try:
                 return Success(encode_result(value, limit))
@@ -287,38 +318,56 @@ def backoff(attempt: int) -> float:
     return base * random.uniform(1.0, 1.1)  # noqa: S311
 
 
-def settle(job: Job, outcome: Outcome) -> Ack:  # noqa: C901  one case for each
-    """Decide what an outcome makes of its job."""
+def settle(job: Job, outcome: Outcome, duration: float = 0.0) -> Ack:  # noqa: C901  a case for each
+    """Decide what an outcome makes of its job.
+
+    Args:
+        job: as it was claimed.
+        outcome: what the attempt came to.
+        duration: seconds that it took.
+    """
+    step = job.step is not None
+    if isinstance(outcome, _SUCCESSES):  # before what all others need: almost all are
+        result = outcome.result
+        return Ack(
+            id=job.id,
+            epoch=job.epoch,
+            state=State.COMPLETED,
+            result=result,
+            step=step,
+            duration=duration,
+        )
+    ack = partial(Ack, id=job.id, epoch=job.epoch, step=step, duration=duration)
     match outcome:
-        case Success(result) | Grafting(result=result):
-            return _ack(job, State.COMPLETED, result=result)
         case Snooze(delay):
-            return _ack(job, State.SCHEDULED, delay=delay, refund=True)
+            return ack(state=State.SCHEDULED, delay=delay, refund=True)
         case WaitForSignal(signal, timeout):
             note = documents.encode({"signal": signal, "seconds": timeout})
-            return _ack(job, State.SUSPENDED, refund=True, note=note)
+            return ack(state=State.SUSPENDED, refund=True, note=note)
         case Closed():
-            return _ack(job, State.SUSPENDED, refund=True)
+            return ack(state=State.SUSPENDED, refund=True)
         case Skipped(cause):
             note = documents.encode({"skipped": True, "cause": cause})
-            return _ack(job, State.COMPLETED, note=note)
-        case GiveBack():
-            return _ack(job, State.AVAILABLE, refund=True)
+            return ack(state=State.COMPLETED, note=note)
+        case GiveBack() | Held():
+            return ack(state=State.AVAILABLE, refund=True)
         case Completed(otherwise, release):
-            return replace(settle(job, otherwise), completed=True, release=release, waits=False)
+            return replace(
+                settle(job, otherwise, duration), completed=True, release=release, waits=False
+            )
+        case Discard(BaseException() | Failure() as given):
+            failed = given if isinstance(given, Failure) else failure(given)
+            why = _error(failed.kind, failed.message, failed.traceback)
+            return ack(state=State.DISCARDED, error=why)
         case Discard(reason):
-            return _ack(job, State.DISCARDED, error=_error("discard", str(reason)))
+            return ack(state=State.DISCARDED, error=_error("discard", str(reason)))
         case Cancel(reason):
-            return _ack(job, State.CANCELLED, error=_error("cancel", str(reason)))
+            return ack(state=State.CANCELLED, error=_error("cancel", str(reason)))
         case Failure(kind, message, story) if job.attempt >= job.max_attempts:
-            return _ack(job, State.DISCARDED, error=_error(kind, message, story))
+            return ack(state=State.DISCARDED, error=_error(kind, message, story))
         case Failure(kind, message, story, _, retry_in):
             delay = backoff(job.attempt) if retry_in is None else retry_in
-            return _ack(job, State.RETRYABLE, delay=delay, error=_error(kind, message, story))
-
-
-def _ack(job: Job, state: State, **facts: Any) -> Ack:
-    return Ack(id=job.id, epoch=job.epoch, state=state, step=job.step is not None, **facts)
+            return ack(state=State.RETRYABLE, delay=delay, error=_error(kind, message, story))
 
 
 def _error(kind: str, message: str, story: str | None = None) -> str:

@@ -6,12 +6,13 @@ from datetime import datetime, timedelta
 from enum import Enum
 from typing import Any, Literal
 
-from baton.documents import check_text
+from baton.documents import QUEUE_BYTES, check_text
 from baton.errors import InvalidQueue
 from baton.jobs import seconds
 
 SLOTS_LIMIT = 10_000  # jobs of one queue at once in a process
 COUNT_LIMIT = 2**31 - 1
+SHORTEST, LONGEST = 0.001, 1e9  # seconds of rate_period and ageing
 
 
 class Keep(Enum):
@@ -30,6 +31,7 @@ class QueueStatus:
     Attributes:
         name: the queue.
         counts: how many jobs are available, scheduled, retryable and executing.
+        cut: states of which there are more jobs than were counted.
         processes: how many live processes serve it.
         slots: how many of its jobs they run at once, all together.
         scaled_to: how many each of them was told to run at once; 0 when it is stopped; ``None``
@@ -44,6 +46,7 @@ class QueueStatus:
 
     name: str
     counts: Mapping[str, int] = field(default_factory=dict)
+    cut: tuple[str, ...] = ()
     processes: int = 0
     slots: int = 0
     scaled_to: int | None = None
@@ -60,6 +63,33 @@ class QueueStatus:
     def is_paused(self) -> bool:
         """Whether it is paused in all processes."""
         return self.paused_at is not None
+
+    def counted(self, state: str) -> str:
+        """Say how many jobs are in a state: ``52``, or ``100,000+`` where there are more."""
+        return f"{self.counts.get(state, 0):,}{'+' if state in self.cut else ''}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkerProcess:
+    """A worker process that holds a lease.
+
+    Attributes:
+        lease: its lease, which ``attempted_by`` of jobs names.
+        node: the name of the process.
+        queues: how many jobs of each queue it runs at once.
+        started_at: since when it lives.
+        renewed_at: when it was heard of last.
+        alive: whether its lease holds.
+        executing: how many jobs it runs.
+    """
+
+    lease: int
+    node: str
+    queues: Mapping[str, Any]
+    started_at: datetime
+    renewed_at: datetime
+    alive: bool
+    executing: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,12 +121,14 @@ class Said:
         slots: in every process that serves the queue.
         start_slots: in every process that was not started with it.
         node_slots, node_start_slots: the same for the processes of one name, where it wins.
+        limited: whether only so many of its jobs run at once in all processes.
     """
 
     slots: int | None = None
     start_slots: int | None = None
     node_slots: int | None = None
     node_start_slots: int | None = None
+    limited: bool = False
 
 
 def served(own: Mapping[str, int], said: Mapping[str, Said]) -> dict[str, int]:
@@ -126,7 +158,7 @@ def check_name(text: str, what: str = "the queue") -> str:
         InvalidQueue: it can't be one.
     """
     try:
-        return check_text(text, what)
+        return check_text(text, what, most=QUEUE_BYTES)
     except ValueError as error:
         raise InvalidQueue(str(error)) from None
 
@@ -198,8 +230,10 @@ def _duration(what: str, time: float | timedelta | Keep | None) -> float | Keep 
         number = seconds(time)
     except (TypeError, ValueError):
         number = 0.0
-    if isinstance(time, bool) or number <= 0:
-        raise InvalidQueue(f"{what} must be a number of seconds above 0, not {time!r}")
+    if isinstance(time, bool) or not SHORTEST <= number <= LONGEST:
+        raise InvalidQueue(
+            f"{what} must be from {SHORTEST} to {LONGEST:,.0f} seconds, not {time!r}"
+        )
     return number
 
 

@@ -13,7 +13,7 @@ from baton.definitions import (
     ExecutorName,
     WorkerOptions,
 )
-from baton.hooks import B, L, M
+from baton.hooks import B, E, L, M
 from baton.jobs import Job
 from baton.result_stores import THRESHOLD, S
 from baton.workers import Decorator, WorkerName, current_registry
@@ -109,6 +109,11 @@ def middleware(around: M) -> M:
 def before_insert(check: B) -> B:
     """Do what `Registry.before_insert` does, in the default registry."""
     return current_registry().before_insert(check)
+
+
+def redact_errors(redact: E) -> E:
+    """Do what `Registry.redact_errors` does, in the default registry."""
+    return current_registry().redact_errors(redact)
 
 
 def lifespan(opened: L) -> L:

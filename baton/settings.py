@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import BeforeValidator, Field, SecretStr, ValidationError, model_validator
+from pydantic_core import from_json
 from pydantic_settings import (
     BaseSettings,
     InitSettingsSource,
@@ -20,8 +21,10 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
+from baton.addresses import Address
 from baton.documents import check_text
 from baton.errors import ConfigurationError
+from baton.llm.tables import Tariff, read_prices
 from baton.pruning import PruneRule, read_age, read_retention, read_rules
 from baton.queues import SLOTS_LIMIT
 
@@ -62,8 +65,42 @@ def _node(given: Any) -> Any:
     return given if given is None else check_text(given, "the name of a process")
 
 
+def _address(given: Any) -> Address | None:
+    return given if given is None or isinstance(given, Address) else Address.read(given)
+
+
 def _log_age(given: Any) -> float | None:
     return None if given is None else read_age(given, "the age of logs")
+
+
+def _stats_age(given: Any) -> float | None:
+    return None if given is None else read_age(given, "the age of what was recorded")
+
+
+def _audit_age(given: Any) -> float | None:
+    # "none" keeps all: what is empty counts as not given, and TOML has no word for it
+    return None if given in (None, "none") else read_age(given, "the age of the audit log")
+
+
+def _secrets(given: Any) -> Any:
+    """Read ``ada:secret,bob:word``, JSON, or a table."""
+    if isinstance(given, str) and given.lstrip().startswith("{"):
+        return from_json(given)
+    if not isinstance(given, str):
+        return given
+    pairs = [part.strip().partition(":") for part in given.split(",") if part.strip()]
+    if not all(name and separator and secret for name, separator, secret in pairs):
+        raise ValueError("names and secrets are given like ada:secret,bob:word")
+    return {name: secret for name, _, secret in pairs}
+
+
+def _names(given: Any) -> Any:
+    if isinstance(given, str):
+        return tuple(name.strip() for name in given.split(",") if name.strip())
+    return given
+
+
+Secrets = Annotated[dict[str, SecretStr], NoDecode, BeforeValidator(_secrets)]
 
 
 class Settings(BaseSettings):
@@ -90,12 +127,27 @@ class Settings(BaseSettings):
         prune_workflows: how many seconds after their end workflows are deleted, once their jobs
             are; ``None`` keeps them.
         debug_log_max_age: seconds after which logs of debugging are deleted; ``None`` keeps them.
+        llm_debug: whether what all LLM workers say and hear is captured, and not only that of
+            workflows with ``debug``.
+        debug_log_max_bytes: the largest capture, as JSON; a larger one is cut.
+        llm_stats_max_age: seconds after which is deleted what was recorded of the use of language
+            models; ``None`` keeps it, that of a workflow as long as the workflow.
         sweep_interval: seconds between two searches for steps that nobody is going to see to.
+        http: where a worker process answers ``/healthz``, ``/readyz`` and ``/metrics``; each of
+            several under one parent takes the next port.
         lease_ttl: seconds of silence after which a process's jobs are given to others.
+        database_wait: seconds for which a worker process that starts waits for a database that is
+            away; later it waits as long as it takes.
         statement_timeout: seconds that a statement may take.
         pool_size: connections of a client at most.
         max_args_bytes: the largest arguments of a job, as JSON.
         max_result_bytes: the largest result of a step, as JSON.
+        prices: what models cost that genai-prices does not know, or not well enough.
+        web_users: passwords of those who may open the live page, by name; never shown.
+        web_tokens: tokens of programs that may, by the name of the program; never shown.
+        web_viewers: names of those among them who may only look.
+        audit_max_age: seconds after which it is forgotten what people did in the shell and on the
+            live page; ``None`` keeps it.
         log_level: the lowest level that a worker process writes.
         log_format: how it writes; ``auto`` is for people on a terminal and JSON otherwise.
     """
@@ -121,12 +173,22 @@ class Settings(BaseSettings):
     prune_limit: Annotated[int, Field(ge=1, le=1_000_000)] = 10_000
     prune_workflows: Annotated[float | None, BeforeValidator(read_retention)] = None
     debug_log_max_age: Annotated[float | None, BeforeValidator(_log_age)] = None
+    llm_debug: bool = False
+    debug_log_max_bytes: Annotated[int, Field(ge=1_000, le=100_000_000)] = 65_536
+    llm_stats_max_age: Annotated[float | None, BeforeValidator(_stats_age)] = None
     sweep_interval: Annotated[float, Field(ge=1, le=86_400)] = 60.0
+    http: Annotated[Address | None, NoDecode, BeforeValidator(_address)] = None
     lease_ttl: Annotated[float, Field(ge=3, le=3_600)] = 15.0
+    database_wait: Annotated[float, Field(ge=0, le=31_536_000)] = 60.0
     statement_timeout: Annotated[float, Field(ge=1, le=3_600)] = 30.0
     pool_size: Annotated[int, Field(ge=1, le=1_000)] = 10
     max_args_bytes: Annotated[int, Field(ge=2, le=200_000_000)] = 1_048_576
     max_result_bytes: Annotated[int, Field(ge=2, le=200_000_000)] = 4_194_304
+    prices: Annotated[Tariff | None, NoDecode, BeforeValidator(read_prices)] = None
+    web_users: Secrets = {}
+    web_tokens: Secrets = {}
+    web_viewers: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_names)] = ()
+    audit_max_age: Annotated[float | None, BeforeValidator(_audit_age)] = 31_536_000.0
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     log_format: Literal["auto", "console", "json"] = "auto"
 
@@ -200,7 +262,7 @@ def _file(settings: type[Settings]) -> dict[str, Any]:
         tools = (_toml(path) or {}).get("tool")
         table = tools.get("baton", {}) if isinstance(tools, dict) else {}
     if not isinstance(table, dict):
-        raise ConfigurationError(f"{path}: tool.baton must be a table, not {table!r}")
+        raise ConfigurationError(f"{path}: tool.baton must be a table, not {type(table).__name__}")
     known = {"schema", *settings.model_fields} - {"db_schema"}
     if unknown := sorted(table.keys() - known):
         raise ConfigurationError(

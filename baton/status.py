@@ -18,10 +18,12 @@ class Node:
         state: a job's state; the step's outcome once it has ended.
         deps: names of the steps that it waits for.
         result: what it returned; ``None`` when it returned nothing.
-        error: the newest error, or why it was cancelled.
+        error: the newest error while it is open; then why it was discarded, cancelled or skipped,
+            or completed without a worker.
         duration: seconds that the newest attempt took, or has been running.
         worker, queue, attempt: of its job; ``None`` when the job was pruned.
-        kind: ``job``, ``signal``, ``sleep`` or ``workflow``; only a job is performed by a worker.
+        kind: ``job``, ``signal``, ``approval``, ``sleep`` or ``workflow``; a worker performs
+            only a job.
         skipped: whether it counts as completed without having run.
         run_on: ``completed``, ``failed`` or ``done``: after which end of its dependencies it runs.
         condition: the condition that decides whether it is skipped.
@@ -30,6 +32,7 @@ class Node:
         until: when that waiting ends whatever happens.
         grafted_by: the job of the step that added it while the workflow ran.
         subworkflow_id: the workflow that it is, when its kind is ``workflow``.
+        question, asks: what people are asked, and who, when its kind is ``approval``.
     """
 
     step_name: str
@@ -54,13 +57,20 @@ class Node:
     until: datetime | None = None
     grafted_by: int | None = None
     subworkflow_id: UUID | None = None
+    question: str | None = None
+    asks: str | None = None
+
+    @property
+    def waits(self) -> bool:
+        """Whether it waits for something outside its workflow."""
+        return self.parked_at is not None and self.state is State.SUSPENDED
 
     @property
     def word(self) -> str:
         """What people say of it: ``skipped``, ``waiting`` while it is parked, or its state."""
         if self.skipped and self.state is State.COMPLETED:
             return "skipped"
-        if self.parked_at is not None and self.state is State.SUSPENDED:
+        if self.waits:
             return "waiting"
         return self.state.value
 

@@ -1,7 +1,7 @@
 """What people do to workflows that run or have ended: the values."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from difflib import get_close_matches
 from uuid import UUID
 
@@ -53,6 +53,22 @@ class Retry:
     def step_names(self) -> list[str]:
         """The names of the steps that run again, in the order of their jobs."""
         return [step.step_name for step in self.steps]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Steered:
+    """What was done to many workflows.
+
+    Attributes:
+        workflows: to how many it was done, or would be.
+        steps: how many of their steps were cancelled, or run again; 0 when nothing was done yet.
+        found: which workflows fitted, the newest first; handed over as ``among``, they keep an
+            operation to what somebody was shown.
+    """
+
+    workflows: int
+    steps: int
+    found: Sequence[UUID] = field(default=(), repr=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

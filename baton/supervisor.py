@@ -113,7 +113,7 @@ class Supervisor:
                 stdin=None,
                 stdout=None,
                 stderr=None,
-                env={**os.environ, VARIABLE: str(theirs.fileno())},
+                env={**os.environ, VARIABLE: f"{theirs.fileno()}:{place}"},
                 pass_fds=[theirs.fileno()],
                 start_new_session=True,  # what is typed at the terminal goes to the parent alone
             )

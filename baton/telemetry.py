@@ -10,6 +10,13 @@ event                          measurements                     metadata
                                                                 ``error``
 ``baton.step.executing``       ``queue_time``                   a step's, as below
 ``baton.step.<state>``         ``duration``, ``queue_time``     a step's, as below
+``baton.llm.usage``            ``calls``, ``input_tokens``,     ``job``, ``job_id``,
+                               ``output_tokens``,               ``workflow_id``,
+                               ``cached_tokens``,               ``workflow_label``,
+                               ``cache_write_tokens``,          ``step_name``, ``queue``,
+                               ``reasoning_tokens``, ``cost``   ``worker``, ``attempt``,
+                                                                ``model``, ``provider``,
+                                                                ``prices``
 ``baton.workflow.finished``    ``duration``                     ``workflow_id``,
                                                                 ``workflow_label``, ``outcome``,
                                                                 ``failed_steps``, ``failed``
@@ -27,11 +34,17 @@ event                          measurements                     metadata
                                                                 ``discarded_ids``, ``leases``
 ``baton.plugin.sweep``         ``swept``, ``released``,         ``plugin``, and from ``slow sweep``
                                ``found``                        how many by what was wrong
+``baton.llm.held``                                              ``job``, ``budget``, ``reason``,
+                                                                ``resumes_at``
+``baton.llm.cancelled``                                         the same
 ``baton.insert.start``                                          ``jobs``
 ``baton.insert.stop``          ``duration``, ``count``          ``jobs``
 ``baton.insert.exception``     ``duration``                     ``jobs``, ``error``
 =============================  ===============================  ===================================
 
+``baton.llm.held`` tells of an attempt that a budget, of this id, kept from starting, and
+``baton.llm.cancelled`` that it had the workflow cancelled.
+``jobs`` are those that are inserted; none with ``insert_many``, which has not read them yet.
 Times are in seconds. ``queue_time`` is how long the job could have run and did not. ``job`` is the
 `baton.Job`; ``error`` the exception, or ``None`` when there was none in this process.
 
@@ -40,12 +53,17 @@ and ``cancelled``, told once the database has accepted them. A step's metadata a
 ``job_id``, ``workflow_id``, ``workflow_label``, ``step_name``, ``state``, ``worker``, ``attempt``,
 ``skipped`` and ``error``, which is a text here. ``job`` is ``None`` and the times are 0 when no
 attempt of this process stands for it: a cascade, a skipped step, what a sweep or a rescue found.
+``baton.llm.usage`` is told when what a language model was used for is recorded: of each model what
+is new, so that sums over events are right, also where a stream says more and more of one call
+(``calls`` is then 0). ``cost`` is a ``Decimal`` in US dollars, ``None`` without a price. What child
+processes use is told by their parent.
+
 ``baton.workflow.finished`` tells every end of a workflow, ``baton.workflow.failed`` also those with
 the outcome ``failed``.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from threading import Lock
 from time import perf_counter
@@ -54,6 +72,7 @@ from typing import Any, ClassVar
 import structlog
 
 from baton.errors import DuplicateHandler
+from baton.verbosity import report_error
 
 Handler = Callable[[str, Mapping[str, Any], Mapping[str, Any]], object]
 
@@ -166,20 +185,23 @@ class Telemetry:
                 each.handler(event, measurements, metadata)
             except Exception:
                 cls.detach(each.name)
-                log.exception("telemetry.handler_detached", handler=each.name, during=event)
+                report_error(log, "telemetry.handler_detached", handler=each.name, during=event)
 
     @classmethod
-    @contextmanager
-    def span(cls, prefix: str, metadata: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    def span(
+        cls, prefix: str, metadata: Mapping[str, Any]
+    ) -> AbstractContextManager[dict[str, Any]]:
         """Tell the start of the block, and its stop or the exception that left it.
 
         Yields:
             Measurements for the stop; ``duration`` is added.
         """
+        return cls._told(prefix, metadata) if cls._attached else nullcontext({})
+
+    @classmethod
+    @contextmanager
+    def _told(cls, prefix: str, metadata: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
         measurements: dict[str, Any] = {}
-        if not cls._attached:
-            yield measurements
-            return
         cls.execute(f"{prefix}.start", {}, metadata)
         started = perf_counter()
         try:

@@ -95,6 +95,10 @@ def error_line(node: Node) -> str | None:
 
 
 def _kind(node: Node) -> str:
+    if node.kind == "approval":
+        whom = "" if node.asks is None else f" of {cut(inert(node.asks), NAME_LIMIT)}"
+        asked = "" if node.question is None else f': "{cut(inert(node.question), NAME_LIMIT)}"'
+        return f"asks for approval{whom}{asked}"
     name = "" if node.signal is None else cut(inert(node.signal), NAME_LIMIT)
     if node.kind == "workflow" and node.subworkflow_id is not None:
         name = str(node.subworkflow_id)[:SHORT_ID]

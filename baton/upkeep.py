@@ -106,6 +106,11 @@ def to_rebuild(report: Report, *, all_hot: bool) -> list[Index]:
     ]
 
 
+def is_dead(table: Table) -> bool:
+    """Whether a table holds more dead rows than autovacuum leaves."""
+    return table.dead > DEAD_ROWS and table.dead > DEAD_SHARE * table.rows
+
+
 def size(count: int) -> str:
     """Write a number of bytes as people read it."""
     amount, unit = float(count), "bytes"
@@ -128,7 +133,7 @@ def _about_holders(report: Report) -> Iterator[str]:
 
 def _about_tables(report: Report) -> Iterator[str]:
     for table in report.tables:
-        if table.dead > DEAD_ROWS and table.dead > DEAD_SHARE * table.rows:
+        if is_dead(table):
             yield f"{table.name} has {table.dead:,} dead rows; run: baton maintain --vacuum"
 
 

@@ -51,12 +51,8 @@ class Worker:
         cls._executor = executor or cls._executor
         if abstract or cls.perform is Worker.perform:
             return
-        cls._definition = define(
+        cls._definition = cls._define(
             name or name_of(cls),
-            cls.perform,
-            cls._defaults,
-            lambda: cls().perform,
-            skip=1,
             backoff=cls._backoff if hasattr(cls, "backoff") else None,
             executor=cls._executor,
             on_dep_cancelled=cls._callback("on_dep_cancelled"),
@@ -98,6 +94,10 @@ class Worker:
     def resolved(cls) -> tuple[Definition, JobOptions]:
         """Return what is known of the worker, and no options of its own."""
         return cls._defined(), {}
+
+    @classmethod
+    def _define(cls, name: str, **options: Any) -> Definition:
+        return define(name, cls.perform, cls._defaults, lambda: cls().perform, skip=1, **options)
 
     @classmethod
     def _perform_new(cls, job: Job, /, *args: Any, **kwargs: Any) -> Any:

@@ -30,6 +30,7 @@ from baton.definitions import (
 from baton.errors import DuplicateWorker, InvalidCron, InvalidWorker, UnknownWorker
 from baton.hooks import Hooks
 from baton.jobs import Job, NewJob
+from baton.llm.hooks import LLMHooks
 from baton.result_stores import ResultStores
 
 P = ParamSpec("P")
@@ -37,7 +38,7 @@ R_co = TypeVar("R_co", covariant=True)
 R = TypeVar("R")
 
 
-class Registry(Hooks, Conditions, ResultStores, Schedules):
+class Registry(Hooks, Conditions, ResultStores, Schedules, LLMHooks):
     """Workers by name, the hooks around their jobs, conditions, result stores and cron entries.
 
     Most programs never meet it: there is a default one.
@@ -92,7 +93,7 @@ class Registry(Hooks, Conditions, ResultStores, Schedules):
         **defaults: Unpack[WorkerOptions],
     ) -> "Decorator":
         """Do what `baton.worker` does, in this registry."""
-        return _decorator(
+        return decorator(
             self,
             name,
             defaults,
@@ -247,16 +248,35 @@ def current_registry() -> Registry:
     return _current.get()
 
 
-def _decorator(
-    registry: Registry, name: str | None, given: WorkerOptions, **options: Any
+def _itself(function: Any) -> Any:
+    return function
+
+
+def decorator(
+    registry: Registry,
+    name: str | None,
+    given: WorkerOptions,
+    *,
+    around: Callable[[Any], Any] = _itself,
+    **options: Any,
 ) -> Decorator:
+    """Return what makes a worker of a function.
+
+    Args:
+        registry: where it is registered.
+        name: what jobs call it; by default the module and the function's name.
+        given: the options of its jobs, and its schedule.
+        around: returns what is called instead of the function.
+        options: what else `define` takes.
+    """
     defaults, schedule = split(given)
 
     def decorate(function: Any) -> Any:
         if not callable(function) or inspect.isclass(function):
             raise InvalidWorker(f"@worker() takes a function, not {function!r}; subclass Worker")
+        called = around(function)
         definition = define(
-            name or name_of(function), function, defaults, lambda: function, **options
+            name or name_of(function), function, defaults, lambda: called, **options
         )
         registry.add_scheduled(definition, schedule)
         return WorkerFunction(function, definition, {})

@@ -8,7 +8,9 @@ that join again. Variants of the SQL are compared by editing a file of sql/routi
 before and after.
 """
 
+import argparse
 import asyncio
+import json
 import time
 from typing import Any
 
@@ -19,7 +21,10 @@ from baton.outcomes import Ack
 from baton.states import State
 from baton.store.cycles import CycleConnection
 from baton.store.leases import LeaseConnection
-from benchmarks import harness
+from baton.store.migrations import migrate
+from benchmarks import machine
+from benchmarks import server as servers
+from benchmarks.adapters.baton import Baton
 
 JOB = NewJob(worker="benchmark")
 
@@ -65,15 +70,15 @@ async def measure(dsn: str, connection: psycopg.Connection[Any]) -> dict[str, An
     lease = leases.acquire("benchmark", {})
     async with Client(dsn) as client:
         for batch, jobs in ((1, 1_000), (100, 20_000), (1_000, 20_000)):
-            harness.reset(connection)
+            servers.empty(connection, Baton.tables)
             await client.insert_all([JOB] * jobs)
             figures[f"jobs_batch_{batch}"] = await drain(cycles, lease, batch)
-        harness.reset(connection)
+        servers.empty(connection, Baton.tables)
         for _ in range(1_000):
             await client.insert_workflow(diamond())
         figures["diamonds_1000"] = await drain(cycles, lease, 100)
         for width in (2_000, 10_000):
-            harness.reset(connection)
+            servers.empty(connection, Baton.tables)
             await client.insert_workflow(fan(width))
             figures[f"fan_{width}"] = await drain(cycles, lease, 100)
     leases.release(lease)
@@ -83,12 +88,13 @@ async def measure(dsn: str, connection: psycopg.Connection[Any]) -> dict[str, An
 
 
 def main() -> None:
-    options = harness.arguments(__doc__).parse_args()
-    with (
-        harness.database(options.dsn) as dsn,
-        psycopg.connect(dsn, autocommit=True) as connection,
-    ):
-        harness.report(asyncio.run(measure(dsn, connection)))
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--dsn", help="a server on this machine; by default an embedded one")
+    with servers.server(parser.parse_args().dsn) as server:
+        dsn = server.database("cycle")
+        migrate(dsn)
+        with psycopg.connect(dsn, autocommit=True) as connection:
+            print(json.dumps({**asyncio.run(measure(dsn, connection)), **machine.facts()}))
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ import django
 import django.conf
 import psycopg
 from django.db import connections
+from django.db.backends.signals import connection_created
 
 
 def url(database: str) -> str:
@@ -36,10 +37,19 @@ def django_alias(database: str, alias: str | None = None, **options: Any) -> Ite
     before = dict(connections.settings)
     connections.settings[alias] = django_settings
     connections.configure_settings(connections.settings)
+    made: list[psycopg.Connection[Any]] = []
+
+    def note(connection: Any, **_: Any) -> None:
+        made.append(connection.connection)
+
+    connection_created.connect(note)
     try:
         yield alias
     finally:
+        connection_created.disconnect(note)
         if connections[alias].connection is not None:
             connections[alias].close()
+        for each in made:  # those of other threads, which Django closes with a request, are theirs
+            each.close()
         del connections[alias], connections.settings[alias]
         connections.settings.update(before)

@@ -38,17 +38,29 @@ log_disconnections = 0
 """
 
 
-@dataclass(frozen=True)
+@dataclass
 class PgBouncer:
     """A running pooler.
 
     Attributes:
         directory: where its socket and its log are.
         process: the process.
+        server_dsn: what it stands before.
     """
 
     directory: Path
     process: subprocess.Popen[bytes]
+    server_dsn: str
+
+    def kill(self) -> None:
+        """End it, and every connection through it, at once."""
+        self.process.kill()
+        self.process.wait()
+
+    def start_again(self) -> None:
+        """Start it where it was."""
+        self.process = _started(self.directory)
+        _wait(self, self.server_dsn)
 
     def pause(self) -> None:
         """Answer nothing any more and keep every connection, as a network does that is cut."""
@@ -82,29 +94,35 @@ def program() -> str:
 @contextmanager
 def pgbouncer(server_dsn: str) -> Iterator[PgBouncer]:
     """Run one; it refuses to run as root, and so runs as nobody for root."""
-    command = [program(), "pgbouncer.ini"]
+    program()  # or nothing is to be made
     directory = Path(tempfile.mkdtemp(prefix="baton-pgbouncer-", dir="/tmp"))
-    running: dict[str, Any] = {}
-    if os.geteuid() == 0:
-        nobody = pwd.getpwnam("nobody")
-        os.chown(directory, nobody.pw_uid, nobody.pw_gid)
-        running = {"user": nobody.pw_uid, "group": nobody.pw_gid, "extra_groups": []}
     (directory / "pgbouncer.ini").write_text(
         CONFIGURATION.format(
             server=_server(server_dsn), port=PORT, directory=directory, pool_size=POOL_SIZE
         )
     )
-    process = subprocess.Popen(
-        command, cwd=directory, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, **running
-    )
+    pooler = PgBouncer(directory, _started(directory), server_dsn)
     try:
-        pooler = PgBouncer(directory, process)
         _wait(pooler, server_dsn)
         yield pooler
     finally:
-        process.kill()
-        process.wait()
+        pooler.kill()
         shutil.rmtree(directory)
+
+
+def _started(directory: Path) -> subprocess.Popen[bytes]:
+    running: dict[str, Any] = {}
+    if os.geteuid() == 0:
+        nobody = pwd.getpwnam("nobody")
+        os.chown(directory, nobody.pw_uid, nobody.pw_gid)
+        running = {"user": nobody.pw_uid, "group": nobody.pw_gid, "extra_groups": []}
+    return subprocess.Popen(
+        [program(), "pgbouncer.ini"],
+        cwd=directory,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        **running,
+    )
 
 
 def _server(dsn: str) -> str:
@@ -117,7 +135,7 @@ def _server(dsn: str) -> str:
 
 
 def _wait(pooler: PgBouncer, server_dsn: str) -> None:
-    give_up = monotonic() + 30
+    give_up = monotonic() + 120
     while True:
         try:
             psycopg.connect(pooler.dsn(server_dsn)).close()

@@ -1,8 +1,9 @@
 """What many tests need: worker processes played by hand, and looks into the tables."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import aclosing, asynccontextmanager
 from typing import Any
+from uuid import uuid4
 
 import anyio
 from psycopg import AsyncConnection
@@ -12,7 +13,7 @@ from baton.client import Client
 from baton.jobs import Job, NewJob
 from baton.outcomes import Ack
 from baton.states import State
-from baton.store import door
+from baton.store import dsns
 from baton.store.cycles import CycleConnection
 from baton.store.leases import LeaseConnection
 
@@ -60,7 +61,8 @@ class Process:
 
 
 @asynccontextmanager
-async def process(dsn: str, *, ttl: float = 60.0) -> AsyncIterator[Process]:
+async def process(dsn: str, *, ttl: float = 3_600.0) -> AsyncIterator[Process]:
+    """One whose lease nobody renews: it outlasts the test, however slow the machine is."""
     cycles = CycleConnection(dsn, "baton", timeout=30)
     lease = LeaseConnection(dsn, "baton", ttl=ttl, timeout=30)
     try:
@@ -73,7 +75,7 @@ async def process(dsn: str, *, ttl: float = 60.0) -> AsyncIterator[Process]:
 
 @asynccontextmanager
 async def connection(dsn: str) -> AsyncIterator[AsyncConnection[Any]]:
-    conn = await AsyncConnection.connect(door.conninfo(dsn), autocommit=True, row_factory=tuple_row)
+    conn = await AsyncConnection.connect(dsns.conninfo(dsn), autocommit=True, row_factory=tuple_row)
     try:
         yield conn
     finally:
@@ -96,6 +98,24 @@ async def states(dsn: str) -> dict[str, str]:
     return {str(name): str(state) for name, state in found}
 
 
+async def heard(listener: AsyncConnection[Any]) -> list[str]:
+    """What a session that listens is told of all that has been committed, in its order."""
+    end = uuid4().hex
+    await listener.execute(f'listen "{end}"; notify "{end}"'.encode())
+    payloads: list[str] = []
+    async with aclosing(listener.notifies(timeout=60)) as notes:
+        async for note in notes:
+            if note.channel == end:
+                return payloads
+            payloads.append(note.payload)
+    raise AssertionError("the end was not told")
+
+
+async def nap() -> None:
+    """Pause between two looks at what others do, who need the processor for it."""
+    await anyio.sleep(0.01)
+
+
 async def waiters(conn: AsyncConnection[Any]) -> int:
     """How many sessions of this database wait for a lock right now."""
     query = """
@@ -115,9 +135,9 @@ async def in_turn(
             async with holder.transaction():
                 await first(holder)
                 tasks.start_soon(second)
-                with anyio.fail_after(20):
+                with anyio.fail_after(60):
                     while await waiters(looking) == 0:
-                        await anyio.lowlevel.checkpoint()
+                        await nap()
 
 
 async def insert_in(dsn: str, client: Client, state: str = "available", **options: Any) -> Job:

@@ -1,9 +1,7 @@
 """``baton cron``: jobs that are inserted again and again."""
 
-import getpass
-import json
-from collections.abc import Awaitable, Callable
-from dataclasses import asdict
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from typing import Annotated, Any, TypeVar
 from zoneinfo import ZoneInfo
@@ -14,8 +12,13 @@ from rich.text import Text
 
 from baton import crontab
 from baton.cli import table
+from baton.cli.acting import acting, speaker
+from baton.cli.completion import complete_cron
+from baton.cli.filtering import CronFilter, joined
 from baton.cli.job import job_json
-from baton.cli.options import App, Dsn, Json, Schema
+from baton.cli.options import App, Dsn, Limit, Schema
+from baton.cli.output import Form, Output, emit
+from baton.cli.paging import page
 from baton.cli.tree import inert
 from baton.client import Client
 from baton.crons import Cron
@@ -25,7 +28,9 @@ from baton.workers import Registry
 
 R = TypeVar("R")
 
-Name = Annotated[str, typer.Argument(metavar="NAME", help="The name of the entry.")]
+Name = Annotated[
+    str, typer.Argument(metavar="NAME", help="The name of the entry.", autocompletion=complete_cron)
+]
 Timezone = Annotated[
     str | None,
     typer.Option(
@@ -37,11 +42,27 @@ Timezone = Annotated[
 ]
 
 
-def list_(dsn: Dsn = None, schema: Schema = None, *, as_json: Json = False) -> None:
+def list_(
+    words: CronFilter = None,
+    dsn: Dsn = None,
+    schema: Schema = None,
+    after: Annotated[
+        str | None,
+        typer.Option(envvar="BATON_CRON_AFTER", help="Only names behind this one: the next page."),
+    ] = None,
+    limit: Limit = 1_000,
+    *,
+    output: Output = Form.TABLE,
+) -> None:
     """List the entries by name, with their last and next ticks."""
-    entries = ask(dsn, schema, lambda client: client.crons.list())
-    if as_json:
-        print(json.dumps([_as_json(entry) for entry in entries]))
+    found = ask(
+        dsn,
+        schema,
+        lambda client: client.crons.list(joined(words), after=after, limit=limit + 1),
+    )
+    entries = page(found, limit, lambda entry: entry.name, output)
+    if output.is_data:
+        emit(output, [_as_json(entry) for entry in entries])
         return
     columns = ("name", "expression", "timezone", "worker", "source", "state", "last", "next")
     rows = table.listing(*columns, flexible={"name", "worker", "expression"})
@@ -64,7 +85,8 @@ def remove(name: Name, dsn: Dsn = None, schema: Schema = None) -> None:
 
     One that stands in code comes back with the next worker process; pause it instead.
     """
-    ask(dsn, schema, lambda client: client.crons.remove(name))
+    settled = f"removed cron entry {name}"
+    act(dsn, schema, Deed("remove", name, settled), lambda client: client.crons.remove(name))
     print(f"removed {inert(name)}")
 
 
@@ -76,29 +98,42 @@ def pause(
     dsn: Dsn = None,
     schema: Schema = None,
     *,
-    as_json: Json = False,
+    output: Output = Form.TABLE,
 ) -> None:
     """Insert nothing for an entry until it is resumed."""
-    who = _user() if by is None else by
-    entry = ask(dsn, schema, lambda client: client.crons.pause(name, by=who))
-    say("paused", entry, as_json=as_json)
+    who = speaker() if by is None else by
+    deed = Deed("pause", name, f"cron entry {name} inserts nothing any more", {"by": by})
+    entry = act(dsn, schema, deed, lambda client: client.crons.pause(name, by=who))
+    say("paused", entry, output=output)
 
 
-def resume(name: Name, dsn: Dsn = None, schema: Schema = None, *, as_json: Json = False) -> None:
+def resume(
+    name: Name, dsn: Dsn = None, schema: Schema = None, *, output: Output = Form.TABLE
+) -> None:
     """Go on with a paused entry; the ticks of the pause are skipped."""
-    entry = ask(dsn, schema, lambda client: client.crons.resume(name))
-    say("resumed", entry, as_json=as_json)
+    deed = Deed("resume", name, f"cron entry {name} goes on")
+    entry = act(dsn, schema, deed, lambda client: client.crons.resume(name))
+    say("resumed", entry, output=output)
 
 
 def run(
-    name: Name, app: App = None, dsn: Dsn = None, schema: Schema = None, *, as_json: Json = False
+    name: Name,
+    app: App = None,
+    dsn: Dsn = None,
+    schema: Schema = None,
+    *,
+    output: Output = Form.TABLE,
 ) -> None:
     """Insert a job of an entry now, paused or not.
 
     With --app, a job of an entry that people added gets the worker's own options.
     """
-    job = ask(dsn, schema, lambda client: client.crons.run_now(name), program(app))
-    print(json.dumps(job_json(job)) if as_json else f"inserted job {job.id} in queue {job.queue}")
+    deed = Deed("run", name, lambda job: f"inserted job {job.id} of cron entry {name}")
+    job = act(dsn, schema, deed, lambda client: client.crons.run_now(name), program(app))
+    if output.is_data:
+        emit(output, job_json(job))
+    else:
+        print(f"inserted job {job.id} in queue {job.queue}")
 
 
 def next_(
@@ -112,7 +147,7 @@ def next_(
     dsn: Dsn = None,
     schema: Schema = None,
     *,
-    as_json: Json = False,
+    output: Output = Form.TABLE,
 ) -> None:
     """Show when an entry, or an expression, ticks next."""
     after = datetime.now(UTC)
@@ -127,8 +162,8 @@ def next_(
     while len(ticks) < count and (tick := times.next(after)) is not None:
         ticks.append(tick.astimezone(zone))
         after = tick
-    if as_json:
-        print(json.dumps([tick.isoformat() for tick in ticks]))
+    if output.is_data:
+        emit(output, [tick.isoformat() for tick in ticks])
         return
     for tick in ticks:
         print(f"{tick:%a %Y-%m-%d %H:%M:%S %Z}")
@@ -158,11 +193,32 @@ def ask(
     return anyio.run(answer)
 
 
-def _user() -> str | None:
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):  # a user without a name
-        return None
+@dataclass(frozen=True, slots=True)
+class Deed:
+    """What is done to an entry, for the audit log; ``told`` is, or says, what it came to."""
+
+    action: str
+    name: str
+    told: str | Callable[[Any], str]
+    details: Mapping[str, Any] = field(default_factory=dict)
+
+
+def act(
+    dsn: str | None,
+    schema: str | None,
+    deed: Deed,
+    question: Callable[[Client], Awaitable[R]],
+    registry: Registry | None = None,
+) -> R:
+    """Do what `ask` does, and have it in the audit log."""
+
+    async def answer(client: Client) -> R:
+        async with acting(client, deed.action, "cron", deed.name, **deed.details) as record:
+            done = await question(client)
+            record.message = deed.told if isinstance(deed.told, str) else deed.told(done)
+            return done
+
+    return ask(dsn, schema, answer, registry)
 
 
 def _state(entry: Cron) -> Text:
@@ -179,10 +235,10 @@ def _next(entry: Cron) -> str:
     return table.moment(entry.next_tick_at)
 
 
-def say(participle: str, entry: Cron, *, as_json: bool) -> None:
+def say(participle: str, entry: Cron, *, output: Form) -> None:
     """Tell what was done to an entry."""
-    if as_json:
-        print(json.dumps(_as_json(entry)))
+    if output.is_data:
+        emit(output, _as_json(entry))
         return
     line = f"{participle} {inert(entry.name)}: {entry.expression} {entry.timezone}"
     after = _next(entry)

@@ -1,15 +1,18 @@
 """``baton cron add`` and ``baton cron edit``."""
 
 import re
+from collections.abc import Mapping
 from typing import Annotated, Any
 
 import typer
 
 from baton import crontab
 from baton.cli import values
-from baton.cli.cron import Name, Timezone, ask, program, say
+from baton.cli.acting import recordable
+from baton.cli.cron import Deed, Name, Timezone, act, program, say
 from baton.cli.job_write import Arg, Args, MaxAttempts, Meta, Priority, Queue, Tag, Timeout, Weight
-from baton.cli.options import App, Dsn, Json, Schema
+from baton.cli.options import App, Dsn, Schema
+from baton.cli.output import Form, Output
 from baton.client import Client
 from baton.crons import Cron
 from baton.errors import ConfigurationError
@@ -51,7 +54,7 @@ def add(
         bool,
         typer.Option("--paused", envvar="BATON_CRON_PAUSED", help="Begin when it is resumed."),
     ] = False,
-    as_json: Json = False,
+    output: Output = Form.TABLE,
 ) -> None:
     """Add an entry, which every worker process fires.
 
@@ -62,9 +65,12 @@ def add(
     registry = program(app)
     if registry is not None:
         registry.find(worker)
-    entry = ask(
+    said = {**_said(options, given), "expression": expression, "timezone": timezone}
+    said |= {"worker": worker, "catch_up": catch_up, "paused": paused or None}
+    entry = act(
         dsn,
         schema,
+        Deed("add", name, f"added cron entry {name}", said),
         lambda client: client.crons.add(
             worker,
             expression,
@@ -77,7 +83,7 @@ def add(
         ),
         registry,
     )
-    say("added", entry, as_json=as_json)
+    say("added", entry, output=output)
 
 
 def edit(
@@ -101,7 +107,7 @@ def edit(
     dsn: Dsn = None,
     schema: Schema = None,
     *,
-    as_json: Json = False,
+    output: Output = Form.TABLE,
 ) -> None:
     """Change an entry. What is not given stays; --arg changes one argument, --args all of them.
 
@@ -116,13 +122,18 @@ def edit(
     if not changes and whole is None and not single:
         raise ConfigurationError("what is to be changed? give an option like --expression")
 
+    said = dict(changes)
+
     async def change(client: Client) -> Cron:
         if whole is not None or single:
             before = (await client.crons.get(name)).args if whole is None else whole
             changes["args"] = {**before, **single}
         return await client.crons.edit(name, **changes)
 
-    say("changed", ask(dsn, schema, change, program(app)), as_json=as_json)
+    deed = Deed(
+        "edit", name, f"changed cron entry {name}", _said(said, {**(whole or {}), **single})
+    )
+    say("changed", act(dsn, schema, deed, change, program(app)), output=output)
 
 
 def _options(
@@ -148,6 +159,11 @@ def _options(
         lifted = timeout == values.NOTHING
         options["timeout"] = None if lifted else values.delay("--timeout", timeout)
     return options
+
+
+def _said(options: Mapping[str, Any], args: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what the audit log is to have: of arguments and meta only their names."""
+    return {**recordable(options), "args": sorted(args)}
 
 
 def _document(option: str, text: str | None) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """``baton job``: jobs as they stand."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import fields
 from datetime import datetime
 from typing import Annotated, Any
@@ -11,36 +11,58 @@ import typer
 from rich.text import Text
 
 from baton.cli import table
-from baton.cli.options import Dsn, Json, Limit, Schema
+from baton.cli.completion import complete_queue, complete_state, complete_worker
+from baton.cli.filtering import JobFilter, joined
+from baton.cli.options import Dsn, Limit, Schema, ShowSecrets
+from baton.cli.output import Form, Output, emit
+from baton.cli.paging import page
 from baton.cli.tree import LOOKS, inert
 from baton.client import Client
 from baton.errors import ConfigurationError
 from baton.jobs import Job
+from baton.masking import hide
 from baton.settings import Settings, load
 from baton.states import State
+from baton.wording import ran
 
 ERROR_WIDTH = 80
 NAME_WIDTH = 11
 
 
 def list_(
+    words: JobFilter = None,
     dsn: Dsn = None,
     schema: Schema = None,
     state: Annotated[
-        str | None, typer.Option(envvar="BATON_JOB_STATE", help="Only jobs in this state.")
+        str | None,
+        typer.Option(
+            envvar="BATON_JOB_STATE",
+            help="Only jobs in this state.",
+            autocompletion=complete_state,
+        ),
     ] = None,
     queue: Annotated[
-        str | None, typer.Option(envvar="BATON_JOB_QUEUE", help="Only jobs of this queue.")
+        str | None,
+        typer.Option(
+            envvar="BATON_JOB_QUEUE",
+            help="Only jobs of this queue.",
+            autocompletion=complete_queue,
+        ),
     ] = None,
     worker: Annotated[
-        str | None, typer.Option(envvar="BATON_JOB_WORKER", help="Only jobs of this worker.")
+        str | None,
+        typer.Option(
+            envvar="BATON_JOB_WORKER",
+            help="Only jobs of this worker.",
+            autocompletion=complete_worker,
+        ),
     ] = None,
     before: Annotated[
         int | None, typer.Option(envvar="BATON_JOB_BEFORE", help="Only ids below this one.")
     ] = None,
     limit: Limit = 20,
     *,
-    as_json: Json = False,
+    output: Output = Form.TABLE,
 ) -> None:
     """List the newest jobs."""
     if state is not None and state not in list(State):
@@ -50,12 +72,17 @@ def list_(
     async def fetch() -> list[Job]:
         async with Client(settings=settings) as client:
             return await client.list_jobs(
-                state=state, queue=queue, worker=worker, before=before, limit=limit
+                where=joined(words),
+                state=state,
+                queue=queue,
+                worker=worker,
+                before=before,
+                limit=limit + 1,
             )
 
-    jobs = anyio.run(fetch)
-    if as_json:
-        print(json.dumps([job_json(job) for job in jobs]))
+    jobs = page(anyio.run(fetch), limit, lambda job: job.id, output, "--before")
+    if output.is_data:
+        emit(output, [job_json(job) for job in jobs])
         return
     rows = table.listing(
         *("id", "state", "queue", "worker", "attempt", "scheduled", "error"),
@@ -79,15 +106,17 @@ def show(
     dsn: Dsn = None,
     schema: Schema = None,
     *,
-    as_json: Json = False,
+    show_secrets: ShowSecrets = False,
+    output: Output = Form.TABLE,
 ) -> None:
-    """Show everything about one job."""
+    """Show everything about one job; JSON hides nothing."""
     job = anyio.run(_get, load(dsn=dsn, schema=schema), job_id)
-    if as_json:
-        print(json.dumps(job_json(job)))
+    if output.is_data:
+        emit(output, job_json(job))
         return
     out = table.console()
-    for line in _lines(job):
+    shown: Callable[[Any], Any] = dict if show_secrets else hide()
+    for line in _lines(job, shown):
         out.print(line, soft_wrap=True)
 
 
@@ -102,13 +131,13 @@ def _newest_error(job: Job) -> str:
     return " ".join(str(job.errors[-1].get("message", "")).split())[:ERROR_WIDTH]
 
 
-def _lines(job: Job) -> Iterator[Text]:
+def _lines(job: Job, shown: Callable[[Any], Any]) -> Iterator[Text]:
     for name, value in _facts(job).items():
         if value:
             yield Text(f"{name:<{NAME_WIDTH}} {inert(value)}")
-    yield from _document("args", job.args)
+    yield from _document("args", shown(job.args))
     if job.meta:
-        yield from _document("meta", job.meta)
+        yield from _document("meta", shown(job.meta))
     for error in job.errors:
         yield from _error(error)
 
@@ -150,7 +179,7 @@ def _document(name: str, value: Mapping[str, Any]) -> Iterator[Text]:
 def _error(error: Mapping[str, Any]) -> Iterator[Text]:
     told = {key: str(error.get(key) or "") for key in ("attempt", "at", "kind", "message")}
     head = " ".join(f"attempt {told['attempt']} {told['at']} {told['kind']}".split())
-    yield Text(f"\n{inert(head)}", "red")
+    yield Text(f"\n{inert(head)}{ran(error)}", "red")
     yield from _indented(str(error.get("traceback") or told["message"]))
 
 

@@ -1,36 +1,52 @@
 """``baton job cancel``, ``retry`` and ``delete``: by id, or by what the jobs have in common."""
 
-import json
-import sys
 from collections.abc import Awaitable, Callable
-from inspect import Signature, signature
+from inspect import signature
 from typing import Annotated, Any
 
-import anyio
 import typer
 
 from baton.cli import values
-from baton.cli.frame import ExitCode
-from baton.cli.options import Dsn, Json, Schema
+from baton.cli.completion import complete_queue, complete_state, complete_worker
+from baton.cli.filtering import JobFilter as Words
+from baton.cli.filtering import joined
+from baton.cli.job_ids import refused
+from baton.cli.job_many import Many, many
+from baton.cli.options import Dsn, Schema
+from baton.cli.output import Form, Output, reshaped
 from baton.client import Client
 from baton.errors import ConfigurationError
 from baton.filters import JobFilter
+from baton.search import quoted
 from baton.settings import load
 from baton.states import State
 
-Ids = Annotated[list[int] | None, typer.Argument(metavar="[ID]...", help="The ids of the jobs.")]
 InState = Annotated[
     list[str] | None,
     typer.Option(
-        "--state", envvar="BATON_MATCH_STATE", help="Only jobs in this state. May be repeated."
+        "--state",
+        envvar="BATON_MATCH_STATE",
+        help="Only jobs in this state. May be repeated.",
+        autocompletion=complete_state,
     ),
 ]
 OfQueue = Annotated[
-    str | None, typer.Option("--queue", envvar="BATON_MATCH_QUEUE", help="Only jobs of this queue.")
+    str | None,
+    typer.Option(
+        "--queue",
+        envvar="BATON_MATCH_QUEUE",
+        help="Only jobs of this queue.",
+        autocompletion=complete_queue,
+    ),
 ]
 OfWorker = Annotated[
     str | None,
-    typer.Option("--worker", envvar="BATON_MATCH_WORKER", help="Only jobs of this worker."),
+    typer.Option(
+        "--worker",
+        envvar="BATON_MATCH_WORKER",
+        help="Only jobs of this worker.",
+        autocompletion=complete_worker,
+    ),
 ]
 WithTag = Annotated[
     list[str] | None,
@@ -85,7 +101,7 @@ _GIVEN = 3  # the parameters of an act that are no options
 
 
 def _which(
-    ids: Ids = None,
+    words: Words = None,
     state: InState = None,
     queue: OfQueue = None,
     worker: OfWorker = None,
@@ -99,7 +115,7 @@ def _which(
         if each not in list(State):
             raise ConfigurationError(f"--state {each}: it is one of {', '.join(State)}")
     given = {
-        "ids": ids or None,
+        "where": joined(words).strip() or None,
         "state": state or None,
         "queue": queue,
         "worker": worker,
@@ -111,9 +127,22 @@ def _which(
     }
     which: Any = {name: value for name, value in given.items() if value is not None}
     if not which:
-        raise ConfigurationError("which jobs? give ids, or an option like --queue or --state")
+        raise ConfigurationError("which jobs? give ids, or a filter like queue:mail")
     chosen: JobFilter = which
     return chosen
+
+
+def _written(**given: Any) -> str:
+    """Return the filter that the words and the options are together."""
+    words = [joined(given.pop("words"))]
+    times = {"inserted_after": "since", "inserted_before": "until"}
+    for arg in given.pop("arg") or ():
+        name, _, value = arg.partition("=")
+        words.append(f"args.{name.strip()}:{quoted(value)}")
+    for name, value in given.items():
+        several = value if isinstance(value, list) else [value]
+        words += [f"{times.get(name, name)}:{quoted(each)}" for each in several if each is not None]
+    return " ".join(word for word in words if word)
 
 
 def _time(option: str, text: str | None) -> Any:
@@ -135,67 +164,59 @@ def _command(participle: str) -> Callable[[_Act], Callable[..., None]]:
             *,
             dry_run: DryRun = False,
             yes: Yes = False,
-            as_json: Json = False,
+            output: Output = Form.TABLE,
             **options: Any,
         ) -> None:
-            which = _which(**{name: options.pop(name) for name in signature(_which).parameters})
+            given = {name: options.pop(name) for name in signature(_which).parameters}
+            which = _which(**given)
             settings = load(dsn=dsn, schema=schema)
 
-            async def perform(dry: bool) -> int:
-                async with Client(settings=settings) as client:
-                    return await act(client, dry, which, **options)
+            async def one(client: Client, job_id: int, dry: bool) -> None:
+                if not await act(client, dry, {"ids": [job_id]}, **options):
+                    raise await refused(client, job_id, participle)
 
-            verb = act.__name__
-            if not dry_run and not yes and "ids" not in which:
-                _confirm(verb, anyio.run(perform, True))
-            done = anyio.run(perform, dry_run)
-            if as_json:
-                print(json.dumps({"action": verb, "jobs": done, "dry_run": dry_run}))
-            else:
-                print(f"would {verb} {_jobs(done)}" if dry_run else f"{participle} {_jobs(done)}")
+            async def several(client: Client, dry: bool, chosen: Any) -> int:
+                return await act(client, dry, chosen, **options)
+
+            deed = Many(
+                action=act.__name__,
+                verb=act.__name__,
+                participle=participle,
+                which=which,
+                text=_written(**given),
+                details=options,
+                one=one,
+                several=several,
+            )
+            many(settings, deed, dry_run=dry_run, yes=yes, output=output)
 
         common = list(signature(run).parameters.values())[:-1]
         criteria = signature(_which).parameters.values()
         shown = [each.replace(kind=each.KEYWORD_ONLY) for each in (*criteria, *own, *common)]
-        command: Any = run
-        command.__signature__ = Signature(shown)
-        command.__annotations__ = {each.name: each.annotation for each in shown}
-        command.__name__, command.__doc__ = act.__name__, act.__doc__
-        return run
+        return reshaped(run, act, shown)
 
     return shape
 
 
 @_command("cancelled")
-def cancel(client: Client, dry: bool, which: JobFilter, *, reason: Reason = None) -> Awaitable[int]:
+def cancel(client: Client, dry: bool, which: Any, *, reason: Reason = None) -> Awaitable[int]:
     """Cancel jobs that have not ended; those that run are stopped, on whichever machine they are.
 
-    Without ids, all that fit the options are meant; --dry-run says how many that is.
+    Without ids, all that fit the filter are meant; --dry-run says how many that is.
     """
     return client.cancel_jobs(reason=reason, dry_run=dry, **which)
 
 
 @_command("retried")
-def retry(client: Client, dry: bool, which: JobFilter) -> Awaitable[int]:
+def retry(client: Client, dry: bool, which: Any) -> Awaitable[int]:
     """Run jobs again that have ended, or now those that wait for their time.
 
-    Without ids and --state, those that failed are meant: retryable, discarded and cancelled ones.
+    Without ids and states, those that failed are meant: retryable, discarded and cancelled ones.
     """
     return client.retry_jobs(dry_run=dry, **which)
 
 
 @_command("deleted")
-def delete(client: Client, dry: bool, which: JobFilter) -> Awaitable[int]:
+def delete(client: Client, dry: bool, which: Any) -> Awaitable[int]:
     """Delete jobs that don't run; cancel those first."""
     return client.delete_jobs(dry_run=dry, **which)
-
-
-def _confirm(verb: str, count: int) -> None:
-    if not sys.stdin.isatty():
-        raise ConfigurationError(f"this would {verb} {_jobs(count)}; say --yes if it is meant")
-    if not typer.confirm(f"{verb} {_jobs(count)}?"):
-        raise typer.Exit(ExitCode.FAILED)
-
-
-def _jobs(count: int) -> str:
-    return f"{count:,} job{'' if count == 1 else 's'}"

@@ -1,21 +1,19 @@
-"""``baton job insert`` and ``baton job edit``."""
+"""``baton job insert``, and the options that say what a job is to be."""
 
-import json
-from collections.abc import Callable, Mapping
 from typing import Annotated, Any
 
 import anyio
 import typer
 
-from baton.changes import JobChanges
 from baton.cli import values
+from baton.cli.completion import complete_queue, complete_worker
 from baton.cli.job import job_json
-from baton.cli.options import App, Dsn, Json, Schema
+from baton.cli.options import App, Dsn, Schema
+from baton.cli.output import Form, Output, emit
 from baton.client import Client
-from baton.errors import ConfigurationError
 from baton.jobs import Job, NewJob
 from baton.loading import load_registry
-from baton.settings import Settings, load
+from baton.settings import load
 from baton.workers import Registry
 
 Arg = Annotated[
@@ -36,7 +34,13 @@ Meta = Annotated[
 ]
 Queue = Annotated[
     str | None,
-    typer.Option("--queue", "-q", envvar="BATON_SET_QUEUE", help="The queue that runs it."),
+    typer.Option(
+        "--queue",
+        "-q",
+        envvar="BATON_SET_QUEUE",
+        help="The queue that runs it.",
+        autocompletion=complete_queue,
+    ),
 ]
 Priority = Annotated[
     int | None,
@@ -94,7 +98,10 @@ Weight = Annotated[
 
 
 def insert(
-    worker: Annotated[str, typer.Argument(metavar="WORKER", help="The worker's name.")],
+    worker: Annotated[
+        str,
+        typer.Argument(metavar="WORKER", help="The worker's name.", autocompletion=complete_worker),
+    ],
     arg: Arg = None,
     args: Args = None,
     meta: Meta = None,
@@ -111,14 +118,14 @@ def insert(
     dsn: Dsn = None,
     schema: Schema = None,
     *,
-    as_json: Json = False,
+    output: Output = Form.TABLE,
 ) -> None:
     """Insert a job of a worker.
 
     With --app the job gets the worker's own options, and its arguments are checked.
     """
     settings = load(app=app, dsn=dsn, schema=schema)
-    options = _options(
+    chosen = options(
         meta=meta,
         queue=queue,
         priority=priority,
@@ -130,89 +137,15 @@ def insert(
         deadline=deadline,
         weight=weight,
     )
-    given = {**(_arguments(args) or {}), **values.pairs("--arg", arg or ())}
+    given = {**(arguments(args) or {}), **values.pairs("--arg", arg or ())}
     registry = None if settings.app is None else load_registry(settings.app)
-    job = _new(registry, worker, given, options)
+    job = _new(registry, worker, given, chosen)
 
     async def put() -> Job:
         async with Client(settings=settings, registry=registry) as client:
             return await client.insert(job)
 
-    _say("inserted", anyio.run(put), as_json=as_json)
-
-
-def edit(
-    job_id: Annotated[int, typer.Argument(metavar="ID", help="The id of the job.")],
-    arg: Arg = None,
-    args: Args = None,
-    meta: Meta = None,
-    queue: Queue = None,
-    worker: Annotated[
-        str | None, typer.Option("--worker", envvar="BATON_SET_WORKER", help="The worker's name.")
-    ] = None,
-    priority: Priority = None,
-    max_attempts: MaxAttempts = None,
-    tag: Tag = None,
-    schedule_in: ScheduleIn = None,
-    schedule_at: ScheduleAt = None,
-    timeout: Timeout = None,
-    deadline: Deadline = None,
-    weight: Weight = None,
-    app: App = None,
-    dsn: Dsn = None,
-    schema: Schema = None,
-    *,
-    as_json: Json = False,
-) -> None:
-    """Change a job. What is not given stays; --arg changes one argument, --args all of them.
-
-    "--timeout none" and "--deadline none" lift them. Of a job that runs, only meta, tags, priority
-    and max-attempts can be changed; one that has ended can be put right and then retried.
-    """
-    settings = load(app=app, dsn=dsn, schema=schema)
-    changes = _options(
-        meta=meta,
-        queue=queue,
-        worker=worker,
-        priority=priority,
-        max_attempts=max_attempts,
-        tag=tag,
-        schedule_in=schedule_in,
-        schedule_at=schedule_at,
-        timeout=timeout,
-        deadline=deadline,
-        weight=weight,
-    )
-    whole = _arguments(args)
-    single = values.pairs("--arg", arg or ())
-    if not changes and whole is None and not single:
-        raise ConfigurationError("what is to be changed? give an option like --queue or --arg")
-    registry = None if settings.app is None else load_registry(settings.app)
-    changed = anyio.run(_update, settings, registry, job_id, _change(changes, whole, single))
-    _say("changed", changed, as_json=as_json)
-
-
-async def _update(
-    settings: Settings,
-    registry: Registry | None,
-    job_id: int,
-    change: Callable[[Job], JobChanges],
-) -> Job:
-    async with Client(settings=settings, registry=registry) as client:
-        return await client.update_job(job_id, change)
-
-
-def _change(
-    changes: dict[str, Any], whole: Mapping[str, Any] | None, single: Mapping[str, Any]
-) -> Callable[[Job], JobChanges]:
-    def change(job: Job) -> JobChanges:
-        made: Any = dict(changes)
-        if whole is not None or single:
-            made["args"] = {**(job.args if whole is None else whole), **single}
-        chosen: JobChanges = made
-        return chosen
-
-    return change
+    say("inserted", anyio.run(put), output=output)
 
 
 def _new(
@@ -226,11 +159,11 @@ def _new(
     return definition.new(chosen, (), args)
 
 
-def _arguments(args: str | None) -> dict[str, Any] | None:
+def arguments(args: str | None) -> dict[str, Any] | None:
     return None if args is None else values.document("--args", args)
 
 
-def _options(**given: Any) -> dict[str, Any]:
+def options(**given: Any) -> dict[str, Any]:
     """Return what was given, by the names that `NewJob` has."""
     chosen: dict[str, Any] = {}
     for name, value in given.items():
@@ -255,8 +188,8 @@ def _options(**given: Any) -> dict[str, Any]:
     return chosen
 
 
-def _say(participle: str, job: Job, *, as_json: bool) -> None:
-    if as_json:
-        print(json.dumps(job_json(job)))
+def say(participle: str, job: Job, *, output: Form) -> None:
+    if output.is_data:
+        emit(output, job_json(job))
     else:
         print(f"{participle} job {job.id}: {job.state} in queue {job.queue}")

@@ -10,11 +10,13 @@ from typing import Annotated, Any
 import typer
 
 from baton.cli import table
-from baton.cli.options import Dsn, Json, Schema
+from baton.cli.options import Dsn, Schema
+from baton.cli.output import Form, Output, emit
+from baton.cli.progress import progress
 from baton.errors import ConfigurationError
 from baton.settings import load
 from baton.store.maintenance import Maintenance, maintenance
-from baton.upkeep import Index, Report, advice, size
+from baton.upkeep import Index, Report, advice, size, to_rebuild
 
 
 def maintain(
@@ -43,7 +45,7 @@ def maintain(
             help="With --reindex: all partial indexes, bloated or not.",
         ),
     ] = False,
-    as_json: Json = False,
+    output: Output = Form.TABLE,
 ) -> None:
     """Show how the tables and indexes are, and what to do about it; do it when told to."""
     if everything and not reindex:
@@ -54,30 +56,36 @@ def maintain(
         if reindex:
             done += _reindex(found, everything=everything)
         report = found.look()
-    if as_json:
-        print(json.dumps({**_as_json(report), "advice": advice(report), "done": done}))
+    if output.is_data:
+        emit(output, {**_as_json(report), "advice": advice(report), "done": done})
     else:
         _show(report)
 
 
 def _vacuum(found: Maintenance) -> list[str]:
     done = []
+    total = len(found.look().tables)
     began = time.monotonic()
-    for name in found.vacuum():
-        _say(f"vacuumed {name} in {time.monotonic() - began:.1f} s")
-        done.append(f"vacuumed {name}")
-        began = time.monotonic()
+    with progress("vacuuming") as tell:
+        for name in found.vacuum():
+            _say(f"vacuumed {name} in {time.monotonic() - began:.1f} s")
+            done.append(f"vacuumed {name}")
+            tell(len(done) / total, len(done))
+            began = time.monotonic()
     return done
 
 
 def _reindex(found: Maintenance, *, everything: bool) -> list[str]:
     done = []
-    for index, now in found.reindex(all_hot=everything):
-        if now is None:
-            done.append(f"removed {index.name}")
-        else:
-            done.append(f"rebuilt {index.name}: {size(index.bytes)}, now {size(now)}")
-        _say(done[-1])
+    total = len(to_rebuild(found.look(), all_hot=everything)) or 1
+    with progress("rebuilding indexes") as tell:
+        for index, now in found.reindex(all_hot=everything):
+            if now is None:
+                done.append(f"removed {index.name}")
+            else:
+                done.append(f"rebuilt {index.name}: {size(index.bytes)}, now {size(now)}")
+            _say(done[-1])
+            tell(min(1.0, len(done) / total), len(done))
     if not done:
         _say("no index needs to be rebuilt")
     return done

@@ -1,5 +1,6 @@
 """``baton migrate``: makes the schema, and brings it from one version to another."""
 
+import shlex
 import sys
 from collections.abc import Iterable
 from typing import Annotated
@@ -10,7 +11,7 @@ from baton.cli.frame import ExitCode
 from baton.cli.options import Dsn, Schema
 from baton.errors import ConfigurationError
 from baton.settings import Settings, load
-from baton.store import migrations
+from baton.store import grants, migrations
 
 
 def migrate(
@@ -38,7 +39,7 @@ def migrate(
         typer.Option(
             "--sql",
             envvar="BATON_MIGRATE_SQL",
-            help="Print the SQL for an empty database; needs none.",
+            help="Print the SQL instead, for an empty database or of --grant; needs no database.",
         ),
     ] = False,
     down: Annotated[
@@ -53,12 +54,48 @@ def migrate(
         bool,
         typer.Option("--yes", "-y", envvar="BATON_YES", help="Do not ask before --down."),
     ] = False,
+    grant: Annotated[
+        str | None,
+        typer.Option(
+            "--grant",
+            metavar="ROLE",
+            envvar="BATON_MIGRATE_GRANT",
+            help="Let this role do what --as says, and nothing else; migrate nothing.",
+        ),
+    ] = None,
+    as_: Annotated[
+        str,
+        typer.Option(
+            "--as",
+            metavar="|".join(grants.ACCESSES),
+            envvar="BATON_MIGRATE_AS",
+            help="Run jobs and steer them; insert and look; or look.",
+        ),
+    ] = "worker",
+    revoke: Annotated[
+        str | None,
+        typer.Option(
+            "--revoke",
+            metavar="ROLE",
+            envvar="BATON_MIGRATE_REVOKE",
+            help="Take back what --grant gave.",
+        ),
+    ] = None,
 ) -> None:
     """Bring the schema to the newest version. Safe to run again, and by several at once."""
     if check + sql + down > 1:
         raise ConfigurationError("--check, --sql and --down exclude each other")
     settings = load(dsn=dsn, schema=schema)
-    if sql:
+    if grant is not None or revoke is not None:
+        if check or down or to is not None or (grant is not None and revoke is not None):
+            raise ConfigurationError(
+                "--grant and --revoke exclude each other and all else but --sql, --dsn and --schema"
+            )
+        if grant is not None:
+            _grant(settings, grant, _access(as_), dry=sql)
+        elif revoke is not None:
+            _grant(settings, revoke, None, dry=sql)
+    elif sql:
         print(migrations.script(schema=settings.db_schema, to=to), end="")
     elif check:
         _check(settings, to)
@@ -79,7 +116,9 @@ def _check(settings: Settings, to: int | None) -> None:
     missing = migrations.pending(settings.conninfo, schema=settings.db_schema, to=to)
     _print("pending", missing)
     if missing:
-        option = "" if settings.db_schema == "baton" else f" --schema {settings.db_schema}"
+        option = (
+            "" if settings.db_schema == "baton" else f" --schema {shlex.quote(settings.db_schema)}"
+        )
         _say(f"schema {settings.db_schema} is behind; run: baton migrate{option}")
         raise typer.Exit(ExitCode.FAILED)
     print(_up_to_date(settings, to))
@@ -95,6 +134,27 @@ def _down(settings: Settings, to: int, *, yes: bool) -> None:
         _say(f"schema {schema} has nothing to take back")
     if undone.notice:
         _say(undone.notice)
+
+
+def _access(word: str) -> grants.Access:
+    for access in grants.ACCESSES:
+        if word == access:
+            return access
+    raise ConfigurationError(f"--as {word}: it is one of {', '.join(grants.ACCESSES)}")
+
+
+def _grant(settings: Settings, role: str, access: grants.Access | None, *, dry: bool) -> None:
+    schema = settings.db_schema
+    if dry:
+        print(grants.script(role, access, schema=schema), end="")
+        return
+    granted = grants.grant(settings.conninfo, role, access, schema=schema)
+    if access is None:
+        print(f"role {role} may do nothing in schema {schema}")
+    else:
+        print(f"role {role} may do in schema {schema} what a {access} needs")
+    for note in granted.notes:
+        _say(f"note: {note}")
 
 
 def _confirm(settings: Settings, to: int) -> None:

@@ -43,8 +43,13 @@ App = Annotated[
         help="Module that defines the workers: package.module or package.module:registry.",
     ),
 ]
-Json = Annotated[
-    bool, typer.Option("--json", envvar="BATON_JSON", help="Print JSON instead of a table.")
+ShowSecrets = Annotated[
+    bool,
+    typer.Option(
+        "--show-secrets",
+        envvar="BATON_SHOW_SECRETS",
+        help="Show what is named like a secret, such as password, too.",
+    ),
 ]
 Limit = Annotated[
     int,

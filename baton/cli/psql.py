@@ -10,7 +10,7 @@ from baton.cli.options import Dsn, Schema
 from baton.embedded import has_psql
 from baton.errors import ConfigurationError
 from baton.settings import load
-from baton.store.door import psql_environment
+from baton.store.dsns import psql_environment
 
 
 def psql(

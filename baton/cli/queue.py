@@ -1,78 +1,34 @@
 """``baton queue``: queues as they stand, and what is said about them."""
 
-import getpass
-import json
-from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import asdict
-from datetime import datetime
-from typing import Annotated, Any, TypeVar
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any
 
 import anyio
 import typer
-from rich.text import Text
 
-from baton.cli import table
-from baton.cli.options import Dsn, Json, Schema
+from baton.cli.acting import acting, speaker
+from baton.cli.options import Dsn, Schema
+from baton.cli.progress import progress
+from baton.cli.queue_look import Name
 from baton.client import Client, Queues
-from baton.errors import InvalidQueue
-from baton.queues import QueueProcess, QueueStatus
+from baton.errors import InvalidQueue, UnknownQueue
 from baton.settings import load
 
-R = TypeVar("R")
-
 LIMITS = ("global_limit", "rate_limit", "partition_by", "ageing")
-SHOWN_JOBS = 5
 
-Name = Annotated[str, typer.Argument(metavar="QUEUE", help="The queue.")]
 NodeName = Annotated[
     str | None,
     typer.Option(
         "--node", envvar="BATON_QUEUE_NODE", help="Only in the processes of this name. [all]"
     ),
 ]
-
-
-def list_(dsn: Dsn = None, schema: Schema = None, *, as_json: Json = False) -> None:
-    """List every queue that is limited, served, or has jobs that wait."""
-    queues = _run(dsn, schema, lambda client: client.list())
-    if as_json:
-        print(json.dumps([asdict(queue) for queue in queues], default=_as_json))
-        return
-    rows = table.listing(
-        *("queue", "available", "scheduled", "retryable", "executing", "processes", "slots"),
-        *("state", "limits"),
-        flexible={"queue", "state", "limits"},
-    )
-    for queue in queues:
-        counts = (queue.counts.get(state, 0) for state in ("available", "scheduled", "retryable"))
-        rows.add_row(
-            table.cell(queue.name),
-            *(Text(str(count)) for count in counts),
-            Text(str(queue.counts.get("executing", 0))),
-            Text(str(queue.processes)),
-            Text(str(queue.slots)),
-            table.cell(_state(queue)),
-            table.cell(_limits(queue)),
-        )
-    table.show(rows)
-
-
-def check(name: Name, dsn: Dsn = None, schema: Schema = None, *, as_json: Json = False) -> None:
-    """Show the processes that serve a queue, and the jobs that they run."""
-    processes = _run(dsn, schema, lambda client: client.check(name))
-    if as_json:
-        print(json.dumps([asdict(process) for process in processes], default=_as_json))
-        return
-    rows = table.listing("node", "slots", "state", "running", "jobs", flexible={"node", "jobs"})
-    for process in processes:
-        rows.add_row(
-            table.cell(process.node),
-            Text(str(process.slots)),
-            Text(_process_state(process)),
-            Text(str(len(process.running))),
-            table.cell(_ids(process.running)),
-        )
-    table.show(rows)
+New = Annotated[
+    bool,
+    typer.Option(
+        "--new", envvar="BATON_QUEUE_NEW", help="It is meant, although nobody knows it yet."
+    ),
+]
 
 
 def pause(
@@ -84,14 +40,28 @@ def pause(
     ] = None,
     dsn: Dsn = None,
     schema: Schema = None,
+    *,
+    new: New = False,
 ) -> None:
     """Start nothing of a queue; what runs ends."""
-    _run(dsn, schema, lambda client: client.pause(name, node=node, by=by or _user()))
+    who = by or speaker()
+    deed = _Deed(
+        new, "pause", name, f"queue {name} starts nothing any more", {"node": node, "by": by}
+    )
+    _act(dsn, schema, deed, lambda client: client.pause(name, node=node, by=who))
 
 
-def resume(name: Name, node: NodeName = None, dsn: Dsn = None, schema: Schema = None) -> None:
+def resume(
+    name: Name,
+    node: NodeName = None,
+    dsn: Dsn = None,
+    schema: Schema = None,
+    *,
+    new: New = False,
+) -> None:
     """Start jobs of a paused queue again."""
-    _run(dsn, schema, lambda client: client.resume(name, node=node))
+    deed = _Deed(new, "resume", name, f"queue {name} goes on", {"node": node})
+    _act(dsn, schema, deed, lambda client: client.resume(name, node=node))
 
 
 def scale(
@@ -100,14 +70,26 @@ def scale(
     node: NodeName = None,
     dsn: Dsn = None,
     schema: Schema = None,
+    *,
+    new: New = False,
 ) -> None:
     """Change how many jobs of a queue each process runs at once."""
-    _run(dsn, schema, lambda client: client.scale(name, slots, node=node))
+    told = f"each process runs {slots:,} jobs of queue {name} at once"
+    deed = _Deed(new, "scale", name, told, {"slots": slots, "node": node})
+    _act(dsn, schema, deed, lambda client: client.scale(name, slots, node=node))
 
 
-def stop(name: Name, node: NodeName = None, dsn: Dsn = None, schema: Schema = None) -> None:
+def stop(
+    name: Name,
+    node: NodeName = None,
+    dsn: Dsn = None,
+    schema: Schema = None,
+    *,
+    new: New = False,
+) -> None:
     """Serve a queue no longer; what runs ends."""
-    _run(dsn, schema, lambda client: client.stop(name, node=node))
+    deed = _Deed(new, "stop", name, f"queue {name} is served no longer", {"node": node})
+    _act(dsn, schema, deed, lambda client: client.stop(name, node=node))
 
 
 def start(
@@ -122,9 +104,12 @@ def start(
     node: NodeName = None,
     dsn: Dsn = None,
     schema: Schema = None,
+    *,
+    new: New = False,
 ) -> None:
     """Serve a queue where it is not served."""
-    _run(dsn, schema, lambda client: client.start(name, slots, node=node))
+    deed = _Deed(new, "start", name, f"queue {name} is served", {"slots": slots, "node": node})
+    _act(dsn, schema, deed, lambda client: client.start(name, slots, node=node))
 
 
 def limit(
@@ -167,6 +152,8 @@ def limit(
     ] = None,
     dsn: Dsn = None,
     schema: Schema = None,
+    *,
+    new: New = False,
 ) -> None:
     """Limit a queue in all processes together; what is not named stays."""
     given: dict[str, Any] = {
@@ -184,62 +171,45 @@ def limit(
         if option in changes:
             raise InvalidQueue(f"--clear {word}: the same limit is given as well")
         changes[option] = None
-    _run(dsn, schema, lambda client: client.limit(name, **changes))
+    cleared = [option for option, value in changes.items() if value is None]
+    said = {option: value for option, value in changes.items() if value is not None}
+    deed = _Deed(new, "limit", name, f"queue {name} is limited so", {**said, "clear": cleared})
+    with progress("dividing jobs") as tell:
+        _act(dsn, schema, deed, lambda client: client.limit(name, progress=tell, **changes))
 
 
-def _run(dsn: str | None, schema: str | None, call: Callable[[Queues], Awaitable[R]]) -> R:
+@dataclass(frozen=True, slots=True)
+class _Deed:
+    """What is done to a queue, for the audit log; ``told`` is what it comes to.
+
+    One that nobody knows must be meant to be ``new``.
+    """
+
+    new: bool
+    action: str
+    name: str
+    told: str
+    details: Mapping[str, Any]
+
+
+def _act(
+    dsn: str | None, schema: str | None, deed: _Deed, call: Callable[[Queues], Awaitable[object]]
+) -> None:
     settings = load(dsn=dsn, schema=schema)
 
-    async def run() -> R:
+    async def act() -> None:
         async with Client(settings=settings) as client:
-            return await call(client.queues)
+            if not deed.new:
+                await _check_known(client.queues, deed.name)
+            async with acting(client, deed.action, "queue", deed.name, **deed.details) as record:
+                await call(client.queues)
+                record.message = deed.told
 
-    return anyio.run(run)
+    anyio.run(act)
 
 
-def _user() -> str | None:
+async def _check_known(queues: Queues, name: str) -> None:
     try:
-        return getpass.getuser()
-    except (OSError, KeyError):  # a container's user without a name
-        return None
-
-
-def _state(queue: QueueStatus) -> str:
-    words = []
-    if queue.is_paused:
-        words.append(f"paused by {queue.paused_by}" if queue.paused_by else "paused")
-    elif queue.paused_nodes:
-        words.append(f"paused in {', '.join(queue.paused_nodes)}")
-    if queue.scaled_to == 0:
-        words.append("stopped")
-    return ", ".join(words) or ("running" if queue.processes else "not served")
-
-
-def _limits(queue: QueueStatus) -> str:
-    words = []
-    if queue.global_limit is not None:
-        words.append(f"{queue.global_limit} at once")
-    if queue.rate_limit is not None:
-        words.append(f"{queue.rate_limit} in {queue.rate_period:g} s")
-    if queue.partition_by is not None:
-        words.append(f"by {queue.partition_by}")
-    if queue.ageing is not None:
-        words.append(f"ageing {queue.ageing:g} s")
-    return ", ".join(words)
-
-
-def _process_state(process: QueueProcess) -> str:
-    if process.paused:
-        return "paused"
-    return "running" if process.slots else "stopped"
-
-
-def _ids(ids: Sequence[int]) -> str:
-    shown = " ".join(map(str, ids[:SHOWN_JOBS]))
-    return f"{shown} …" if len(ids) > SHOWN_JOBS else shown
-
-
-def _as_json(value: Any) -> Any:
-    if isinstance(value, datetime):
-        return value.isoformat()
-    raise TypeError(f"{value!r} is not JSON")
+        await queues.check_known(name)
+    except UnknownQueue as error:
+        raise UnknownQueue(name, error.near, "say --new if it is meant") from None

@@ -161,6 +161,8 @@ def _node_as_json(node: Node, tree: WorkflowTree) -> dict[str, Any]:
         "run_on": node.run_on,
         "condition": node.condition,
         "signal": node.signal,
+        "question": node.question,
+        "asks": node.asks,
         "until": _iso(node.until),
         "result": node.result,
         "error": node.error,

@@ -58,9 +58,15 @@ def pairs(option: str, texts: Sequence[str]) -> dict[str, Any]:
     """Read ``name=value`` texts; a value that is JSON is that, another one is a text.
 
     Raises:
-        ConfigurationError: one has no name.
+        ConfigurationError: one has no name, or two have the same.
     """
-    return dict(_pair(option, text) for text in texts)
+    found: dict[str, Any] = {}
+    for text in texts:
+        name, value = _pair(option, text)
+        if name in found:
+            raise ConfigurationError(f"{option} {name}: it is given twice")
+        found[name] = value
+    return found
 
 
 def _pair(option: str, text: str) -> tuple[str, Any]:

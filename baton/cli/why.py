@@ -1,6 +1,5 @@
 """``baton workflow why`` and ``baton job why``: why something waits, or ended as it did."""
 
-import json
 from collections.abc import Iterator
 from typing import Annotated
 
@@ -9,7 +8,8 @@ import typer
 from rich.text import Text
 
 from baton.cli import table
-from baton.cli.options import Dsn, Json, Schema
+from baton.cli.options import Dsn, Schema
+from baton.cli.output import Form, Output, emit
 from baton.cli.tree import inert
 from baton.cli.workflow_look import WorkflowId, checked
 from baton.client import Client
@@ -27,11 +27,11 @@ def workflow(
     dsn: Dsn = None,
     schema: Schema = None,
     *,
-    as_json: Json = False,
+    output: Output = Form.TABLE,
 ) -> None:
     """Say why a workflow, or a step of it, waits, runs, or ended as it did."""
     settings = load(dsn=dsn, schema=schema)
-    _print(anyio.run(_ask, settings, checked(workflow_id), step), as_json=as_json)
+    _print(anyio.run(_ask, settings, checked(workflow_id), step), output=output)
 
 
 def job(
@@ -39,10 +39,10 @@ def job(
     dsn: Dsn = None,
     schema: Schema = None,
     *,
-    as_json: Json = False,
+    output: Output = Form.TABLE,
 ) -> None:
     """Say why a job waits, runs, or ended as it did."""
-    _print(anyio.run(_ask, load(dsn=dsn, schema=schema), job_id, None), as_json=as_json)
+    _print(anyio.run(_ask, load(dsn=dsn, schema=schema), job_id, None), output=output)
 
 
 async def _ask(settings: Settings, subject: str | int, step: str | None) -> Why:
@@ -50,9 +50,9 @@ async def _ask(settings: Settings, subject: str | int, step: str | None) -> Why:
         return await client.why(subject, step)
 
 
-def _print(why: Why, *, as_json: bool) -> None:
-    if as_json:
-        print(json.dumps(why.as_json()))
+def _print(why: Why, *, output: Form) -> None:
+    if output.is_data:
+        emit(output, why.as_json())
         return
     out = table.console()
     out.print(Text(inert(why.sentence), "bold"), soft_wrap=True)

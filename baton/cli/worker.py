@@ -1,33 +1,23 @@
 """``baton worker``: a process that performs jobs."""
 
-import asyncio
-import contextlib
+import gc
 import importlib.util
-import os
-import signal
 import sys
-import threading
-from collections.abc import Callable
 from typing import Annotated
 
 import anyio
-import structlog
 import typer
 from anyio.abc import TaskStatus
 
 from baton import logs
 from baton.cli.frame import ExitCode
 from baton.cli.options import App, Dsn, ListenDsn, NoListen, Schema
+from baton.cli.stopping import EXIT_TIME, LastResort, Stop, ignore_signals, watch_signals
 from baton.leash import Leash
 from baton.loading import load_registry
 from baton.node import Node
 from baton.settings import load
 from baton.supervisor import Supervisor
-
-log = structlog.get_logger("baton.worker")
-
-EXIT_TIME = 1.0  # seconds for the interpreter to end by itself
-ORPHAN_TIME = 10.0  # seconds, after the grace, for a process without its parent to end
 
 Queues = Annotated[
     list[str] | None,
@@ -107,6 +97,21 @@ def worker(
             envvar="BATON_DEBUG_LOG_MAX_AGE", help="Delete older logs of debugging: 1d. [never]"
         ),
     ] = None,
+    llm_debug: Annotated[
+        bool | None,
+        typer.Option(
+            "--llm-debug/--no-llm-debug",
+            envvar="BATON_LLM_DEBUG",
+            help="Capture what is said to language models. [where a workflow says so]",
+        ),
+    ] = None,
+    llm_stats_max_age: Annotated[
+        str | None,
+        typer.Option(
+            envvar="BATON_LLM_STATS_MAX_AGE",
+            help="Delete older records of the use of language models: 365d. [never]",
+        ),
+    ] = None,
     sweep_interval: Annotated[
         float | None,
         typer.Option(
@@ -119,6 +124,27 @@ def worker(
         typer.Option(
             envvar="BATON_LEASE_TTL",
             help="Seconds of silence after which others take this process's jobs. [15]",
+        ),
+    ] = None,
+    database_wait: Annotated[
+        float | None,
+        typer.Option(
+            envvar="BATON_DATABASE_WAIT",
+            help="Seconds to wait at the start for a database that is away. [60]",
+        ),
+    ] = None,
+    http: Annotated[
+        str | None,
+        typer.Option(
+            envvar="BATON_HTTP",
+            help="Answer /healthz, /readyz and /metrics here: 127.0.0.1:9000, or :9000. [nowhere]",
+        ),
+    ] = None,
+    prices: Annotated[
+        str | None,
+        typer.Option(
+            envvar="BATON_PRICES",
+            help="File with prices of language models, or JSON. [those of genai-prices]",
         ),
     ] = None,
     log_level: Annotated[
@@ -154,15 +180,25 @@ def worker(
         prune=prune,
         prune_workflows=prune_workflows,
         debug_log_max_age=debug_log_max_age,
+        llm_debug=llm_debug,
+        llm_stats_max_age=llm_stats_max_age,
         sweep_interval=sweep_interval,
         lease_ttl=lease_ttl,
+        database_wait=database_wait,
+        http=http,
+        prices=prices,
         log_level=log_level,
         log_format=log_format,
     )
     logs.configure(settings.log_level, settings.log_format)
     if leash is None and settings.processes > 1:
         raise typer.Exit(anyio.run(_supervise, settings.processes))
+    if leash is not None and settings.http is not None:
+        settings = settings.model_copy(update={"http": settings.http.moved(leash.place - 1)})
     process = Node(settings, load_registry(settings.app))
+    # what is imported by now stays; each look at it would stop all jobs for 50 ms
+    gc.collect()
+    gc.freeze()
     uvloop = importlib.util.find_spec("uvloop") is not None
     clean = anyio.run(
         _run,
@@ -185,90 +221,26 @@ async def _run(node: Node, leash: Leash | None, grace: float) -> bool:
         tasks.cancel_scope.cancel()
 
     async with anyio.create_task_group() as tasks:
-        stop = Stop(node)
+        last_resort = LastResort()
+        stop = Stop(node, grace, last_resort)
         if leash is not None:
-            stop.obey(leash, grace)
-        tasks.start_soon(_watch_signals, stop.hear_signal)
+            stop.obey(leash)
+        tasks.start_soon(watch_signals, stop.hear_signal, stop.count_signal)
         await tasks.start(serve)
         if leash is not None:
             leash.ready()
-    _ignore_signals()
+    ignore_signals()
     # A thread in user code that never returns would keep the interpreter from ending.
-    _end_after(EXIT_TIME, ExitCode.OK if clean else ExitCode.UNFINISHED)
+    code = ExitCode.OK if clean else ExitCode.UNFINISHED
+    last_resort.arm(EXIT_TIME, code, silent=True)
     return clean
-
-
-class Stop:
-    """Tells a node to stop, on behalf of signals and of a parent."""
-
-    def __init__(self, node: Node) -> None:
-        self._node = node
-        self._draining = False
-        self._signalled = False
-
-    def hear_signal(self) -> None:
-        """Finish what is in hand; at the second signal, end without the grace.
-
-        A first signal after the parent's word means the same: systemd signals both.
-        """
-        if self._signalled:
-            self.force()
-        self._signalled = True
-        self.drain()
-
-    def drain(self) -> None:
-        """Finish what is in hand."""
-        if not self._draining:
-            self._draining = True
-            self._node.stop()
-
-    def force(self) -> None:
-        """End without the grace."""
-        self.drain()
-        self._node.stop()
-
-    def obey(self, leash: Leash, grace: float) -> None:
-        """Do what the parent says, and end soon after it."""
-        loop = asyncio.get_running_loop()
-
-        def call(function: Callable[[], None]) -> None:
-            with contextlib.suppress(RuntimeError):  # the loop has ended by itself
-                loop.call_soon_threadsafe(function)
-
-        def orphaned() -> None:
-            log.warning("parent.lost")
-            call(self.drain)
-            # also when user code blocks the event loop: nobody else would end this process
-            _end_after(grace + ORPHAN_TIME, ExitCode.UNFINISHED)
-
-        leash.watch(
-            drain=lambda: call(self.drain), force=lambda: call(self.force), orphaned=orphaned
-        )
 
 
 async def _supervise(count: int) -> int:
     supervisor = Supervisor([sys.executable, *sys.orig_argv[1:]], count)
     async with anyio.create_task_group() as tasks:
-        tasks.start_soon(_watch_signals, supervisor.stop)
+        tasks.start_soon(watch_signals, supervisor.stop)
         code = await supervisor.run()
         tasks.cancel_scope.cancel()
-    _ignore_signals()
+    ignore_signals()
     return code
-
-
-def _ignore_signals() -> None:
-    """Let no signal that comes late, after everything has ended, decide on the exit code."""
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, signal.SIG_IGN)
-
-
-async def _watch_signals(stop: Callable[[], None]) -> None:
-    with anyio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
-        async for _ in signals:
-            stop()
-
-
-def _end_after(seconds: float, code: ExitCode) -> None:
-    last_resort = threading.Timer(seconds, os._exit, (int(code),))
-    last_resort.daemon = True
-    last_resort.start()

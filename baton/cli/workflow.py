@@ -1,6 +1,5 @@
 """``baton workflow list``."""
 
-import json
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
@@ -9,11 +8,15 @@ import typer
 from rich.text import Text
 
 from baton.cli import table, tree, values
-from baton.cli.options import Dsn, Json, Limit, Schema
+from baton.cli.filtering import WorkflowFilter, joined
+from baton.cli.options import Dsn, Limit, Schema
+from baton.cli.output import Form, Output, emit
+from baton.cli.paging import page
 from baton.cli.workflow_look import checked
 from baton.client import Client
 from baton.errors import ConfigurationError
-from baton.filters import WORKFLOW_STATES, WorkflowFilter
+from baton.filters import WorkflowFilter as Criteria
+from baton.search.values import WORKFLOW_STATES
 from baton.settings import load
 from baton.status import WorkflowStatus
 
@@ -21,6 +24,7 @@ ROOM_FOR_IDS = 120  # columns of a terminal; a narrower one gets the beginnings 
 
 
 def list_(
+    words: WorkflowFilter = None,
     dsn: Dsn = None,
     schema: Schema = None,
     state: Annotated[
@@ -76,12 +80,13 @@ def list_(
     ] = None,
     limit: Limit = 20,
     *,
-    as_json: Json = False,
+    output: Output = Form.TABLE,
 ) -> None:
     """List the newest workflows."""
     if state is not None and state not in WORKFLOW_STATES:
         raise ConfigurationError(f"--state {state}: it is one of {', '.join(WORKFLOW_STATES)}")
-    which: WorkflowFilter = {
+    which: Criteria = {
+        "where": joined(words),
         "state": state,
         "name": name,
         "tags": tag or None,
@@ -95,11 +100,11 @@ def list_(
     async def fetch() -> list[WorkflowStatus]:
         async with Client(settings=settings) as client:
             place = None if before is None else checked(before)
-            return await client.list_workflows(before=place, limit=limit, **which)
+            return await client.list_workflows(before=place, limit=limit + 1, **which)
 
-    found = anyio.run(fetch)
-    if as_json:
-        print(json.dumps([_as_json(status) for status in found]))
+    found = page(anyio.run(fetch), limit, lambda status: status.id, output, "--before")
+    if output.is_data:
+        emit(output, [_as_json(status) for status in found])
         return
     out = table.console()
     id_length = tree.SHORT_ID if out.is_terminal and out.width < ROOM_FOR_IDS else None

@@ -1,27 +1,50 @@
 """``baton workflow cancel``, ``retry`` and ``skip``."""
 
 import json
+import re
 import sys
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Annotated, Any, TypeVar
+from uuid import UUID
 
 import anyio
 import typer
 
-from baton.cli.frame import ExitCode
-from baton.cli.options import Dsn, Json, Schema
+from baton.cli.acting import acting
+from baton.cli.completion import complete_workflow
+from baton.cli.filtering import joined
+from baton.cli.options import Dsn, Schema
+from baton.cli.output import Form, Output, confirm, emit
+from baton.cli.workflow_look import checked
+from baton.cli.workflow_many import Many, counted, many
 from baton.client import Client
-from baton.errors import ConfigurationError
+from baton.errors import ConfigurationError, NothingToCancel
 from baton.settings import Settings, load
 from baton.states import State
-from baton.steering import ALL, RetriedStep, Retry
+from baton.steering import ALL, RetriedStep, Retry, Steered
+from baton.trees import NAME_LIMIT
+from baton.wording import cut, inert
 
 T = TypeVar("T")
+LISTED = 50  # steps that a person is shown
+_LIKE_ID = re.compile(r"[0-9a-f-]{1,36}", re.IGNORECASE)
 
 Id = Annotated[
     str,
     typer.Argument(
-        metavar="ID", help="The id of the workflow, or its first characters, four at least."
+        metavar="ID",
+        help="The id of the workflow, or its first characters, four at least.",
+        autocompletion=complete_workflow,
+    ),
+]
+Which = Annotated[
+    list[str],
+    typer.Argument(
+        metavar="ID|FILTER...",
+        autocompletion=complete_workflow,
+        help="The id of a workflow, or its first characters, four at least; or words like "
+        "state:failed name:research* since:1d for all that fit.",
     ),
 ]
 DryRun = Annotated[
@@ -38,35 +61,49 @@ Reason = Annotated[
 
 
 def cancel(
-    workflow_id: Id,
+    which: Which,
     reason: Reason = None,
     dsn: Dsn = None,
     schema: Schema = None,
     *,
     dry_run: DryRun = False,
     yes: Yes = False,
-    as_json: Json = False,
+    output: Output = Form.TABLE,
 ) -> None:
     """Cancel every step of a workflow that has not ended, and those of its sub-workflows.
 
     Steps that run are stopped, on whichever machine they are. The workflow then fails.
+
+    With a filter, all workflows that fit are meant: those that execute, unless it names states.
     """
     settings = load(dsn=dsn, schema=schema)
+    if (workflow_id := _single(which)) is None:
+        where = joined(which)
 
-    def act(client: Client, dry: bool) -> Awaitable[int]:
-        return client.cancel_workflow(workflow_id, reason, dry_run=dry)
+        def act_on_all(client: Client, dry: bool, options: Any) -> Awaitable[Steered]:
+            return client.cancel_workflows(where, reason, dry_run=dry, **options)
+
+        several = Many("cancel", "cancelled", where, {"reason": reason})
+        many(settings, several, act_on_all, dry_run, yes, output)
+        return
+
+    async def act(client: Client, which: UUID | str, dry: bool) -> int:
+        if count := await client.cancel_workflow(which, reason, dry_run=dry):
+            return count
+        raise NothingToCancel(which, (await client.get_workflow(which)).state)
 
     if _asks(dry_run, yes):
-        _confirm(f"cancel {_steps(_run(settings, act, True))} of workflow {workflow_id}?")
-    count = _run(settings, act, dry_run)
-    if as_json:
-        print(json.dumps({"action": "cancel", "steps": count, "dry_run": dry_run}))
+        _confirm(f"cancel {counted(_run(settings, act, workflow_id))} of workflow {workflow_id}?")
+    deed = _Deed("cancel", lambda n: f"cancelled {counted(n)}", {"reason": reason})
+    count = _run(settings, act, workflow_id, None if dry_run else deed)
+    if output.is_data:
+        emit(output, {"action": "cancel", "steps": count, "dry_run": dry_run})
     else:
-        print(f"{'would cancel' if dry_run else 'cancelled'} {_steps(count)}")
+        print(f"{'would cancel' if dry_run else 'cancelled'} {counted(count)}")
 
 
 def retry(
-    workflow_id: Id,
+    which: Which,
     step: Annotated[
         list[str] | None,
         typer.Option(
@@ -83,27 +120,43 @@ def retry(
     ] = False,
     dry_run: DryRun = False,
     yes: Yes = False,
-    as_json: Json = False,
+    output: Output = Form.TABLE,
 ) -> None:
-    """Run steps of a workflow again; the others keep their results."""
+    """Run steps of a workflow again; the others keep their results.
+
+    With a filter, the failed steps of all workflows that fit run again: of those that failed,
+    unless it names states.
+    """
     if step and everything:
         raise ConfigurationError("--step and --all exclude each other")
     settings = load(dsn=dsn, schema=schema)
+    if (workflow_id := _single(which)) is None:
+        if step or everything:
+            raise ConfigurationError("--step and --all are for one workflow; give its id")
+        where = joined(which)
+
+        def act_on_all(client: Client, dry: bool, options: Any) -> Awaitable[Steered]:
+            return client.retry_workflows(where, dry_run=dry, **options)
+
+        many(settings, Many("retry", "retried", where), act_on_all, dry_run, yes, output)
+        return
     steps = ALL if everything else step or None
 
-    def act(client: Client, dry: bool) -> Awaitable[Retry]:
-        return client.retry_workflow(workflow_id, steps, dry_run=dry)
+    def act(client: Client, which: UUID | str, dry: bool) -> Awaitable[Retry]:
+        return client.retry_workflow(which, steps, dry_run=dry)
 
     if _asks(dry_run, yes):
-        planned = _run(settings, act, True)
-        if not as_json:
-            _list("would run again", planned)
-        _confirm(f"retry {_steps(len(planned.steps))}?")
-    done = _run(settings, act, dry_run)
-    if as_json:
-        print(json.dumps({"action": "retry", **_as_json(done), "dry_run": dry_run}))
+        planned = _run(settings, act, workflow_id)
+        if not output.is_data:
+            list_steps("would run again", planned)
+        _confirm(f"retry {counted(len(planned.steps))}?")
+    told: dict[str, Any] = {"all": True} if everything else {"step": step}
+    deed = _Deed("retry", _retried, told)
+    done = _run(settings, act, workflow_id, None if dry_run else deed)
+    if output.is_data:
+        emit(output, {"action": "retry", **_as_json(done), "dry_run": dry_run})
     else:
-        _list("would run again" if dry_run else "runs again", done)
+        list_steps("would run again" if dry_run else "runs again", done)
 
 
 def skip(
@@ -121,22 +174,43 @@ def skip(
     *,
     dry_run: DryRun = False,
     yes: Yes = False,
-    as_json: Json = False,
+    output: Output = Form.TABLE,
 ) -> None:
     """Let a step count as completed without running it, so that what waits for it goes on."""
     settings = load(dsn=dsn, schema=schema)
     document = _result(result)
 
-    def act(client: Client, dry: bool) -> Awaitable[State]:
-        return client.skip_step(workflow_id, step, document, reason=reason, dry_run=dry)
+    def act(client: Client, which: UUID | str, dry: bool) -> Awaitable[State]:
+        return client.skip_step(which, step, document, reason=reason, dry_run=dry)
 
     if _asks(dry_run, yes):
-        _confirm(f"skip step {step}, which is {_run(settings, act, True)}?")
-    was = _run(settings, act, dry_run)
-    if as_json:
-        print(json.dumps({"action": "skip", "step": step, "was": was.value, "dry_run": dry_run}))
+        _confirm(f"skip step {step}, which is {_run(settings, act, workflow_id)}?")
+    deed = _Deed(
+        "skip",
+        lambda was: f"step {step} counts as completed; it was {was.value}",
+        {"step": step, "reason": reason},
+    )
+    was = _run(settings, act, workflow_id, None if dry_run else deed)
+    if output.is_data:
+        emit(output, {"action": "skip", "step": step, "was": was.value, "dry_run": dry_run})
     else:
         print(f"{'would skip' if dry_run else 'skipped'} step {step}, which was {was}")
+
+
+def _single(which: Sequence[str]) -> str | None:
+    """Return the id that is meant; ``None`` when it is a filter."""
+    if len(which) != 1 or not _LIKE_ID.fullmatch(which[0].strip()):
+        return None
+    return checked(which[0])
+
+
+@dataclass(frozen=True, slots=True)
+class _Deed:
+    """What is done to one workflow, for the audit log; ``told`` says what it came to."""
+
+    action: str
+    told: Callable[[Any], str]
+    details: Mapping[str, Any]
 
 
 def _asks(dry_run: bool, yes: bool) -> bool:
@@ -145,25 +219,48 @@ def _asks(dry_run: bool, yes: bool) -> bool:
 
 
 def _confirm(question: str) -> None:
-    if not typer.confirm(question):
-        raise typer.Exit(ExitCode.FAILED)
+    confirm(question, otherwise="nobody can be asked")
 
 
-def _run(settings: Settings, act: Callable[[Client, bool], Awaitable[T]], dry_run: bool) -> T:
+def _run(
+    settings: Settings,
+    act: Callable[[Client, UUID | str, bool], Awaitable[T]],
+    workflow_id: str,
+    deed: _Deed | None = None,
+) -> T:
+    """Do something to a workflow; without a deed it is only tried."""
+
     async def perform() -> T:
         async with Client(settings=settings) as client:
-            return await act(client, dry_run)
+            if deed is None:
+                return await act(client, workflow_id, True)
+            whole = await client.find_workflow(workflow_id)
+            async with acting(client, deed.action, "workflow", whole, **deed.details) as record:
+                done = await act(client, whole, False)
+                record.message = deed.told(done)
+                return done
 
     return anyio.run(perform)
 
 
-def _list(verb: str, retry: Retry) -> None:
+def _retried(retry: Retry) -> str:
+    removed = f", removed {counted(len(retry.removed))}" if retry.removed else ""
+    verb = "runs" if len(retry.steps) == 1 else "run"
+    return f"{counted(len(retry.steps))} {verb} again{removed}"
+
+
+def list_steps(verb: str, retry: Retry) -> None:
+    """Print what becomes of the steps, one a line."""
     listed = [(step, verb) for step in retry.steps]
     listed += [(step, "is taken out") for step in retry.removed]
     listed += [(step, "can't run again, its job was deleted") for step in retry.gone]
-    for step, what in listed:
+    person = sys.stdout.isatty()  # is shown a page; a pipe gets all of it
+    for step, what in listed[: LISTED if person else None]:
+        name = inert(step.step_name)
         elsewhere = "" if step.workflow_id == retry.workflow_id else f" of {step.workflow_id}"
-        print(f"{step.step_name}{elsewhere} {what}, was {step.was}")
+        print(f"{cut(name, NAME_LIMIT) if person else name}{elsewhere} {what}, was {step.was}")
+    if person and len(listed) > LISTED:
+        print(f"and {len(listed) - LISTED:,} more; in a pipe, all of them are listed")
 
 
 def _as_json(retry: Retry) -> dict[str, Any]:
@@ -193,7 +290,3 @@ def _result(text: str | None) -> Any:
         return json.loads(text)
     except (ValueError, RecursionError) as error:
         raise ConfigurationError(f"--result is not JSON: {error}") from None
-
-
-def _steps(count: int) -> str:
-    return f"{count:,} step{'' if count == 1 else 's'}"

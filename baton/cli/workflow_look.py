@@ -1,6 +1,5 @@
 """``baton workflow show`` and ``tree``: one workflow as it stands."""
 
-import json
 import re
 from typing import Annotated
 
@@ -8,7 +7,9 @@ import anyio
 import typer
 
 from baton.cli import branches, table, tree
-from baton.cli.options import Dsn, Json, Schema
+from baton.cli.completion import complete_workflow
+from baton.cli.options import Dsn, Schema
+from baton.cli.output import Form, Output, emit
 from baton.client import Client
 from baton.errors import ConfigurationError
 from baton.settings import Settings, load
@@ -19,7 +20,9 @@ _TOO_SHORT = re.compile(r"[0-9a-f]{1,3}", re.IGNORECASE)
 WorkflowId = Annotated[
     str,
     typer.Argument(
-        metavar="ID", help="The id of the workflow, or its first characters, four at least."
+        metavar="ID",
+        help="The id of the workflow, or its first characters, four at least.",
+        autocompletion=complete_workflow,
     ),
 ]
 
@@ -29,11 +32,11 @@ def show(
     dsn: Dsn = None,
     schema: Schema = None,
     *,
-    as_json: Json = False,
+    output: Output = Form.TABLE,
 ) -> None:
     """Show all steps of a workflow as a tree."""
-    found = anyio.run(read, load(dsn=dsn, schema=schema), checked(workflow_id), as_json)
-    _print(found, together=False, as_json=as_json)
+    found = anyio.run(read, load(dsn=dsn, schema=schema), checked(workflow_id), output.is_data)
+    _print(found, together=False, output=output)
 
 
 def tree_(
@@ -45,11 +48,11 @@ def tree_(
         bool,
         typer.Option("--all", envvar="BATON_ALL_STEPS", help="Give every step a line of its own."),
     ] = False,
-    as_json: Json = False,
+    output: Output = Form.TABLE,
 ) -> None:
     """Show a workflow as a tree in which many steps that are alike are one line."""
-    found = anyio.run(read, load(dsn=dsn, schema=schema), checked(workflow_id), as_json)
-    _print(found, together=not every, as_json=as_json)
+    found = anyio.run(read, load(dsn=dsn, schema=schema), checked(workflow_id), output.is_data)
+    _print(found, together=not every, output=output)
 
 
 def checked(workflow_id: str) -> str:
@@ -71,9 +74,9 @@ async def read(settings: Settings, workflow_id: str, results: bool = False) -> W
         return await client.get_workflow_tree(workflow_id, results=results)
 
 
-def _print(found: WorkflowTree, *, together: bool, as_json: bool) -> None:
-    if as_json:
-        print(json.dumps(tree.as_json(found)))
+def _print(found: WorkflowTree, *, together: bool, output: Form) -> None:
+    if output.is_data:
+        emit(output, tree.as_json(found))
     elif table.console().options.ascii_only:
         for line in tree.lines(found):
             print(line)

@@ -9,13 +9,18 @@ import anyio
 import typer
 from rich.text import Text
 
+from baton import logs
 from baton.cli import table, values
-from baton.cli.options import App, Dsn, Json, Schema
+from baton.cli.acting import acting
+from baton.cli.options import App, Dsn, Schema
+from baton.cli.output import Form, Output, emit
+from baton.cli.workflow_many import counted
 from baton.client import Client
 from baton.client.templates import StoredTemplate
 from baton.errors import ConfigurationError
 from baton.loading import load_registry
 from baton.settings import load
+from baton.wording import inert
 from baton.workflows import Workflow
 
 Arg = Annotated[
@@ -58,7 +63,7 @@ def run(
         bool,
         typer.Option("--dry-run", envvar="BATON_DRY_RUN", help="Only check it; insert nothing."),
     ] = False,
-    as_json: Json = False,
+    output: Output = Form.TABLE,
 ) -> None:
     """Insert a workflow that is written down as JSON."""
     if (source is None) == (template is None):
@@ -83,10 +88,11 @@ def run(
 
     flow = anyio.run(insert)
     facts = {"id": str(flow.workflow_id), "name": flow.name, "steps": flow.validate()}
-    if as_json:
-        print(json.dumps({**facts, "inserted": not dry_run}))
+    if output.is_data:
+        emit(output, {**facts, "inserted": not dry_run})
     elif dry_run:
-        print(f"{len(flow.step_names())} steps, in this order: {', '.join(flow.validate())}")
+        order = [inert(name) for name in flow.validate()]
+        print(f"{counted(len(order))}, in this order: {', '.join(order)}")
     else:
         print(flow.workflow_id)
 
@@ -107,13 +113,18 @@ def put(
 
     async def store() -> int:
         async with Client(settings=settings) as client:
-            return await client.templates.put(name, _read(source))
+            flow = _read(source)
+            async with acting(client, "put", "template", name) as record:
+                version = await client.templates.put(name, flow)
+                record.message = f"version {version} of template {name}"
+                return version
 
     print(anyio.run(store))
 
 
-def list_(dsn: Dsn = None, schema: Schema = None, *, as_json: Json = False) -> None:
+def list_(dsn: Dsn = None, schema: Schema = None, *, output: Output = Form.TABLE) -> None:
     """List templates with their newest versions."""
+    logs.configure("warning", "console")  # one that can't be read is told beside the list
     settings = load(dsn=dsn, schema=schema)
 
     async def fetch() -> list[StoredTemplate]:
@@ -121,8 +132,8 @@ def list_(dsn: Dsn = None, schema: Schema = None, *, as_json: Json = False) -> N
             return list(await client.templates.list())
 
     found = anyio.run(fetch)
-    if as_json:
-        print(json.dumps([_facts(each) for each in found]))
+    if output.is_data:
+        emit(output, [_facts(each) for each in found])
         return
     rows = table.listing("name", "version", "steps", "parameters", "stored", flexible={"name"})
     for each in found:

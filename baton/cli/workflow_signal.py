@@ -6,11 +6,16 @@ from typing import Annotated, Any
 import anyio
 import typer
 
-from baton.cli.options import Dsn, Json, Schema
+from baton.cli.acting import acting
+from baton.cli.frame import frame
+from baton.cli.options import Dsn, Schema
+from baton.cli.output import Form, Output, emit
 from baton.cli.workflow_look import WorkflowId, checked
 from baton.client import Client
 from baton.errors import ConfigurationError
 from baton.settings import load
+
+AGAIN = "signal {} had been sent before; that one stays"
 
 
 def signal(
@@ -26,7 +31,7 @@ def signal(
         str | None, typer.Option("--by", envvar="BATON_SIGNAL_BY", help="Who says it.")
     ] = None,
     *,
-    as_json: Json = False,
+    output: Output = Form.TABLE,
 ) -> None:
     """Say something to a workflow: the steps that wait for this signal go on.
 
@@ -34,14 +39,19 @@ def signal(
     """
     settings = load(dsn=dsn, schema=schema)
     given = None if payload is None else _value(payload)
+    who = frame.actor if by is None else by
 
     async def say() -> bool:
         async with Client(settings=settings) as client:
-            return await client.signal_workflow(checked(workflow_id), name, given, sent_by=by)
+            whole = await client.find_workflow(checked(workflow_id))
+            async with acting(client, "signal", "workflow", whole, signal=name, by=by) as record:
+                new = await client.signal_workflow(whole, name, given, sent_by=who)
+                record.message = f"signal {name} was sent" if new else AGAIN.format(name)
+                return new
 
     said = anyio.run(say)
-    if as_json:
-        print(json.dumps({"said": said}))
+    if output.is_data:
+        emit(output, {"said": said})
     else:
         print(f"{name} was said" if said else f"{name} had been said before; nothing was changed")
 

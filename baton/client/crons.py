@@ -9,9 +9,12 @@ from baton.client.checks import checked
 from baton.crons import OPTIONS, Cron, CronOptions, NewCron
 from baton.crontab import CatchUp
 from baton.errors import DuplicateCron, InvalidCron, NotFound
+from baton.filters import check_limit, search_of
 from baton.jobs import Job, NewJob
+from baton.search import CronSearch
 from baton.store import crons as store
 from baton.store import jobs as job_store
+from baton.store.asking import Statement
 from baton.store.door import Row
 from baton.store.pools import Database, SyncDatabase
 from baton.workers import Registry, WorkerName, current_registry, resolve
@@ -134,7 +137,7 @@ class Crons:
             InvalidJob: no job can be made of the entry.
             NotFound: there is none of that name.
         """
-        found = await self._database.run("cron_list", {"name": name})
+        found = await self._database.run(*store.one(name))
         job = _job(self._known(), name, found)
         async with self._database.connection() as conn:
             [inserted] = await job_store.insert(
@@ -148,11 +151,26 @@ class Crons:
         Raises:
             NotFound: there is none of that name.
         """
-        return _one(name, await self._database.run("cron_list", {"name": name}))
+        return _one(name, await self._database.run(*store.one(name)))
 
-    async def list(self) -> list[Cron]:
-        """Return all entries by name, with their last and their next ticks."""
-        return [store.to_cron(row) for row in await self._database.run("cron_list", {"name": None})]
+    async def list(
+        self,
+        where: str | CronSearch = "",
+        *,
+        after: str | None = None,
+        limit: int | None = None,
+    ) -> list[Cron]:
+        """Return the entries that fit by name, with their last and their next ticks.
+
+        Args:
+            where: a filter, such as ``state:paused worker:reports.*``.
+            after: the name of the last one of the page before.
+            limit: how many at most; all of them by default.
+
+        Raises:
+            InvalidFilter: the filter or the limit can't be used.
+        """
+        return [store.to_cron(r) for r in await self._database.run(*_listed(where, after, limit))]
 
     def _known(self) -> Registry:
         return self._registry or current_registry()
@@ -223,7 +241,7 @@ class SyncCrons:
 
     def run_now(self, name: str) -> Job:
         """Do what `Crons.run_now` does."""
-        job = _job(self._known(), name, self._database.run("cron_list", {"name": name}))
+        job = _job(self._known(), name, self._database.run(*store.one(name)))
         with self._database.connection() as conn:
             [inserted] = job_store.insert_sync(
                 conn, self._database.schema, [job], limit=self._limit
@@ -232,14 +250,25 @@ class SyncCrons:
 
     def get(self, name: str) -> Cron:
         """Do what `Crons.get` does."""
-        return _one(name, self._database.run("cron_list", {"name": name}))
+        return _one(name, self._database.run(*store.one(name)))
 
-    def list(self) -> list[Cron]:
+    def list(
+        self,
+        where: str | CronSearch = "",
+        *,
+        after: str | None = None,
+        limit: int | None = None,
+    ) -> list[Cron]:
         """Do what `Crons.list` does."""
-        return [store.to_cron(row) for row in self._database.run("cron_list", {"name": None})]
+        return [store.to_cron(r) for r in self._database.run(*_listed(where, after, limit))]
 
     def _known(self) -> Registry:
         return self._registry or current_registry()
+
+
+def _listed(where: str | CronSearch, after: str | None, limit: int | None) -> Statement:
+    search = search_of(CronSearch, where)
+    return store.listed(search, after=after, limit=None if limit is None else check_limit(limit))
 
 
 def _entry(registry: Registry, worker: WorkerName, expression: str, **given: Any) -> NewCron:

@@ -10,6 +10,7 @@ from baton.errors import BatonError, CannotListen
 from baton.events import Buffer, Heard, Resumed, Snapshot, StepUpdated, WorkflowFinished, read
 from baton.events import Event as AnyEvent
 from baton.store.events import Hearing, hearing
+from baton.verbosity import report_error
 
 log = structlog.get_logger("baton.events")
 
@@ -149,7 +150,7 @@ class Hub:
                 log.debug("events.lost", reason=str(error))
                 self._refuse(error)
             except Exception as error:  # who subscribes waits for this task
-                log.exception("events.failed")
+                report_error(log, "events.failed")
                 self._refuse(error)
             again = True
             await sleep(uniform(delay / 2, delay))  # noqa: S311

@@ -1,17 +1,19 @@
 """What clients do to jobs that are in the table: cancel, retry, delete and update."""
 
-from collections.abc import Mapping
-from contextlib import AbstractAsyncContextManager, AbstractContextManager
+from collections.abc import Iterable, Mapping
+from contextlib import AbstractAsyncContextManager, AbstractContextManager, suppress
 from functools import partial
 from typing import Any, Unpack
 
+from baton import documents
 from baton.changes import Change, check
-from baton.errors import NotFound
+from baton.errors import ChangeRefused, InvalidFilter, NotFound
 from baton.filters import LARGEST_ID, Criteria, JobFilter
 from baton.jobs import Job
+from baton.llm.tally import Tally
 from baton.store import door
 from baton.store import operations as store
-from baton.store.operations import CANCEL, DELETE, RETRY, Action
+from baton.store.operations import ACTIONS, CANCEL, DELETE, RETRY, Action, Tell
 from baton.store.pools import Database, SyncDatabase
 from baton.workers import Registry, current_registry
 
@@ -27,6 +29,27 @@ class Operations:
     _database: Database
     _registry: Registry | None
     _limit: int
+
+    async def find_jobs(
+        self, *, to: str, progress: Tell | None = None, **which: Unpack[JobFilter]
+    ) -> list[int]:
+        """Return the ids, ascending, of the jobs that an operation would be done to now.
+
+        Handed over as ``among``, they keep the operation to what somebody was shown, whatever fits
+        by then.
+
+        Args:
+            to: ``cancel``, ``retry``, ``delete`` or ``edit``.
+            progress: is called now and then with the part of the table that was gone through, from
+                0 to 1, and with how many jobs were found.
+            which: criteria, at least one; `JobFilter` says what they mean.
+
+        Raises:
+            InvalidFilter: there is no such operation, no criterion, or one that can't be used.
+            DatabaseError: the database refused or is away.
+        """
+        planned = store.find(Criteria.of(which), _action(to), progress)
+        return await store.carry_out(self._database.run, planned)
 
     async def cancel_job(self, job_id: int, reason: str | None = None, *, conn: Any = None) -> bool:
         """Cancel a job; one that runs is stopped, on whichever machine it is.
@@ -52,6 +75,7 @@ class Operations:
         *,
         reason: str | None = None,
         dry_run: bool = False,
+        progress: Tell | None = None,
         conn: Any = None,
         **which: Unpack[JobFilter],
     ) -> int:
@@ -60,6 +84,8 @@ class Operations:
         Args:
             reason: what their errors say.
             dry_run: only count them.
+            progress: is called now and then with the part of the table that was gone through, from
+                0 to 1, and with how many jobs it was done to.
             conn: an open connection, as `Client.insert` takes it: it happens in its transaction.
             which: criteria, at least one; `JobFilter` says what they mean.
 
@@ -67,7 +93,9 @@ class Operations:
             InvalidFilter: there is no criterion, or one that can't be used.
             DatabaseError: the database refused or is away.
         """
-        return await self._act(CANCEL, which, reason=reason, dry_run=dry_run, conn=conn)
+        return await self._act(
+            CANCEL, which, reason=reason, dry_run=dry_run, progress=progress, conn=conn
+        )
 
     async def retry_job(self, job_id: int, *, conn: Any = None) -> bool:
         """Run a job again that has ended, or now when it waits for its time.
@@ -81,14 +109,19 @@ class Operations:
         return bool(await self.retry_jobs(ids=[job_id], conn=conn))
 
     async def retry_jobs(
-        self, *, dry_run: bool = False, conn: Any = None, **which: Unpack[JobFilter]
+        self,
+        *,
+        dry_run: bool = False,
+        progress: Tell | None = None,
+        conn: Any = None,
+        **which: Unpack[JobFilter],
     ) -> int:
         """Do what `retry_job` does to the jobs that fit; return how many.
 
         Unless ids or states are given, it is done to those that failed: retryable, discarded and
         cancelled ones. It takes and raises what `cancel_jobs` does.
         """
-        return await self._act(RETRY, which, dry_run=dry_run, conn=conn)
+        return await self._act(RETRY, which, dry_run=dry_run, progress=progress, conn=conn)
 
     async def delete_job(self, job_id: int, *, conn: Any = None) -> bool:
         """Delete a job that does not execute; cancel it first if it does.
@@ -99,13 +132,18 @@ class Operations:
         return bool(await self.delete_jobs(ids=[job_id], conn=conn))
 
     async def delete_jobs(
-        self, *, dry_run: bool = False, conn: Any = None, **which: Unpack[JobFilter]
+        self,
+        *,
+        dry_run: bool = False,
+        progress: Tell | None = None,
+        conn: Any = None,
+        **which: Unpack[JobFilter],
     ) -> int:
         """Delete the jobs that fit and don't execute; return how many.
 
         It takes and raises what `cancel_jobs` does.
         """
-        return await self._act(DELETE, which, dry_run=dry_run, conn=conn)
+        return await self._act(DELETE, which, dry_run=dry_run, progress=progress, conn=conn)
 
     async def update_job(
         self, job_id: int, change: Change, *, registry: Registry | None = None, conn: Any = None
@@ -140,6 +178,44 @@ class Operations:
             raise NotFound("job", job_id)
         return job
 
+    async def update_jobs(
+        self,
+        change: Change,
+        *,
+        registry: Registry | None = None,
+        dry_run: bool = False,
+        progress: Tell | None = None,
+        **which: Unpack[JobFilter],
+    ) -> int:
+        """Do what `update_job` does to all jobs that fit, one after the other; return to how many.
+
+        Those whose state forbids it, and those that are gone by then, are left alone.
+
+        Args:
+            change: as `update_job` takes it.
+            registry: as `update_job` takes it.
+            dry_run: only count the jobs that fit.
+            progress: is called with the part that was gone through, from 0 to 1, and with how many
+                jobs were changed.
+            which: criteria, at least one; `JobFilter` says what they mean.
+
+        Raises:
+            InvalidFilter: there is no criterion, or one that can't be used.
+            InvalidJob: a value can't be used; the jobs before this one are changed.
+            DatabaseError: the database refused or is away.
+        """
+        ids = await store.carry_out(self._database.run, store.find(Criteria.of(which)))
+        if dry_run:
+            return len(ids)
+        count = 0
+        for number, job_id in enumerate(ids, 1):
+            with suppress(ChangeRefused, NotFound):
+                await self.update_job(job_id, change, registry=registry)
+                count += 1
+            if progress is not None:
+                progress(number / len(ids), count)
+        return count
+
     async def store_result(self, job: Job, *, lease: int, result: str) -> bool:
         """Store the result, as JSON, of a step that runs; `Job.store_result` calls it.
 
@@ -156,9 +232,12 @@ class Operations:
         *,
         reason: str | None = None,
         dry_run: bool,
+        progress: Tell | None,
         conn: Any,
     ) -> int:
-        planned = store.plan(action, Criteria.of(which), reason=reason, dry_run=dry_run)
+        planned = store.plan(
+            action, Criteria.of(which), reason=reason, dry_run=dry_run, progress=progress
+        )
         if conn is None:
             return await store.carry_out(self._database.run, planned)
         async with self._connection(conn) as connection:
@@ -176,6 +255,13 @@ class SyncOperations:
     _registry: Registry | None
     _limit: int
 
+    def find_jobs(
+        self, *, to: str, progress: Tell | None = None, **which: Unpack[JobFilter]
+    ) -> list[int]:
+        """Do what `Client.find_jobs` does."""
+        planned = store.find(Criteria.of(which), _action(to), progress)
+        return store.carry_out_sync(self._database.run, planned)
+
     def cancel_job(self, job_id: int, reason: str | None = None, *, conn: Any = None) -> bool:
         """Do what `Client.cancel_job` does."""
         return bool(self.cancel_jobs(ids=[job_id], reason=reason, conn=conn))
@@ -185,31 +271,44 @@ class SyncOperations:
         *,
         reason: str | None = None,
         dry_run: bool = False,
+        progress: Tell | None = None,
         conn: Any = None,
         **which: Unpack[JobFilter],
     ) -> int:
         """Do what `Client.cancel_jobs` does."""
-        return self._act(CANCEL, which, reason=reason, dry_run=dry_run, conn=conn)
+        return self._act(
+            CANCEL, which, reason=reason, dry_run=dry_run, progress=progress, conn=conn
+        )
 
     def retry_job(self, job_id: int, *, conn: Any = None) -> bool:
         """Do what `Client.retry_job` does."""
         return bool(self.retry_jobs(ids=[job_id], conn=conn))
 
     def retry_jobs(
-        self, *, dry_run: bool = False, conn: Any = None, **which: Unpack[JobFilter]
+        self,
+        *,
+        dry_run: bool = False,
+        progress: Tell | None = None,
+        conn: Any = None,
+        **which: Unpack[JobFilter],
     ) -> int:
         """Do what `Client.retry_jobs` does."""
-        return self._act(RETRY, which, dry_run=dry_run, conn=conn)
+        return self._act(RETRY, which, dry_run=dry_run, progress=progress, conn=conn)
 
     def delete_job(self, job_id: int, *, conn: Any = None) -> bool:
         """Do what `Client.delete_job` does."""
         return bool(self.delete_jobs(ids=[job_id], conn=conn))
 
     def delete_jobs(
-        self, *, dry_run: bool = False, conn: Any = None, **which: Unpack[JobFilter]
+        self,
+        *,
+        dry_run: bool = False,
+        progress: Tell | None = None,
+        conn: Any = None,
+        **which: Unpack[JobFilter],
     ) -> int:
         """Do what `Client.delete_jobs` does."""
-        return self._act(DELETE, which, dry_run=dry_run, conn=conn)
+        return self._act(DELETE, which, dry_run=dry_run, progress=progress, conn=conn)
 
     def update_job(
         self, job_id: int, change: Change, *, registry: Registry | None = None, conn: Any = None
@@ -228,10 +327,37 @@ class SyncOperations:
             raise NotFound("job", job_id)
         return job
 
+    def update_jobs(
+        self,
+        change: Change,
+        *,
+        registry: Registry | None = None,
+        dry_run: bool = False,
+        progress: Tell | None = None,
+        **which: Unpack[JobFilter],
+    ) -> int:
+        """Do what `Client.update_jobs` does."""
+        ids = store.carry_out_sync(self._database.run, store.find(Criteria.of(which)))
+        if dry_run:
+            return len(ids)
+        count = 0
+        for number, job_id in enumerate(ids, 1):
+            with suppress(ChangeRefused, NotFound):
+                self.update_job(job_id, change, registry=registry)
+                count += 1
+            if progress is not None:
+                progress(number / len(ids), count)
+        return count
+
     def store_result(self, job: Job, *, lease: int, result: str) -> bool:
         """Do what `Client.store_result` does."""
         params = {"job_id": job.id, "epoch": job.epoch, "lease": lease, "result": result}
         return bool(self._database.run("result_store", params))
+
+    def store_usage(self, tallies: Iterable[Tally]) -> None:
+        """Write down what attempts used so far; child processes do, for they may be killed."""
+        rows = [row for tally in tallies for row in tally.rows()]
+        self._database.run("usage_record", {"usage": documents.encode(rows)})
 
     def _act(
         self,
@@ -240,9 +366,12 @@ class SyncOperations:
         *,
         reason: str | None = None,
         dry_run: bool,
+        progress: Tell | None,
         conn: Any,
     ) -> int:
-        planned = store.plan(action, Criteria.of(which), reason=reason, dry_run=dry_run)
+        planned = store.plan(
+            action, Criteria.of(which), reason=reason, dry_run=dry_run, progress=progress
+        )
         if conn is None:
             return store.carry_out_sync(self._database.run, planned)
         with self._connection(conn) as connection:
@@ -251,3 +380,10 @@ class SyncOperations:
 
     def _connection(self, conn: Any) -> AbstractContextManager[Any]:
         raise NotImplementedError
+
+
+def _action(name: str) -> Action:
+    try:
+        return ACTIONS[name]
+    except KeyError:
+        raise InvalidFilter(f"to must be {', '.join(ACTIONS)}, not {name!r}") from None

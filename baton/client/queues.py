@@ -5,6 +5,7 @@ from datetime import timedelta
 from typing import Any
 
 from baton.errors import InvalidQueue
+from baton.filters import check_limit, search_of
 from baton.queues import (
     KEEP,
     Keep,
@@ -15,7 +16,10 @@ from baton.queues import (
     check_slots,
     limit_changes,
 )
+from baton.search import QueueSearch
 from baton.store import queues as store
+from baton.store.asking import answer, answer_sync
+from baton.store.operations import Tell
 from baton.store.pools import Database, SyncDatabase
 
 
@@ -79,6 +83,7 @@ class Queues:
         rate_period: float | timedelta | Keep | None = KEEP,
         partition_by: str | Keep | None = KEEP,
         ageing: float | timedelta | Keep | None = KEEP,
+        progress: Tell | None = None,
     ) -> None:
         """Limit a queue in all processes together; what is not mentioned stays, ``None`` clears.
 
@@ -90,6 +95,8 @@ class Queues:
             partition_by: ``worker``, ``args.<name>`` or ``meta.<name>``: jobs with different values
                 take turns, and the limits hold for each value alone.
             ageing: seconds of waiting that count for one step of priority.
+            progress: is called now and then while the jobs are divided anew, with the part of the
+                table that was gone through, from 0 to 1, and how many jobs that were.
         """
         changes = limit_changes(
             global_limit=global_limit,
@@ -99,13 +106,41 @@ class Queues:
             ageing=ageing,
         )
         await self._database.run(*store.limit(check_name(name), changes))
-        after: int | None = 0 if "partition_by" in changes else None
-        while after is not None:
-            [(after,)] = await self._database.run(*store.partition(name, after))
+        if "partition_by" in changes:
+            await answer(self._database, store.divide(name, progress))
 
-    async def list(self) -> list[QueueStatus]:
-        """Return every known queue: limited, served, or with jobs that wait."""
-        return [store.to_status(row) for row in await self._database.run(*store.every())]
+    async def list(
+        self,
+        where: str | QueueSearch = "",
+        *,
+        after: str | None = None,
+        limit: int | None = None,
+        count: int | None = None,
+    ) -> list[QueueStatus]:
+        """Return the known queues that fit, by name: limited, served, or with jobs that wait.
+
+        Args:
+            where: a filter, such as ``state:paused available:1000..``.
+            after: the last one of the page before.
+            limit: how many at most; all of them by default.
+            count: how many jobs of each queue are counted at most, those that are available and
+                those that are not due yet each; ``QueueStatus.cut`` says where there are more. All
+                are by default, which takes as long as many jobs wait.
+
+        Raises:
+            InvalidFilter: the filter, or a number, can't be used.
+        """
+        call = _listed(where, after, limit, count)
+        return [store.to_status(row) for row in await self._database.run(*call)]
+
+    async def check_known(self, name: str) -> None:
+        """Check that a queue is known, before something is said about it by mistake.
+
+        Raises:
+            UnknownQueue: nothing was said about it, no process serves it, and no job waits or runs
+                in it; `near` has names that may be meant.
+        """
+        await answer(self._database, store.check_known(check_name(name)))
 
     async def check(self, name: str) -> Sequence[QueueProcess]:
         """Return the processes that serve a queue, with the jobs of it that they run."""
@@ -148,6 +183,7 @@ class SyncQueues:
         rate_period: float | timedelta | Keep | None = KEEP,
         partition_by: str | Keep | None = KEEP,
         ageing: float | timedelta | Keep | None = KEEP,
+        progress: Tell | None = None,
     ) -> None:
         """Do what `Queues.limit` does."""
         changes = limit_changes(
@@ -158,18 +194,40 @@ class SyncQueues:
             ageing=ageing,
         )
         self._database.run(*store.limit(check_name(name), changes))
-        after: int | None = 0 if "partition_by" in changes else None
-        while after is not None:
-            [(after,)] = self._database.run(*store.partition(name, after))
+        if "partition_by" in changes:
+            answer_sync(self._database, store.divide(name, progress))
 
-    def list(self) -> list[QueueStatus]:
+    def list(
+        self,
+        where: str | QueueSearch = "",
+        *,
+        after: str | None = None,
+        limit: int | None = None,
+        count: int | None = None,
+    ) -> list[QueueStatus]:
         """Do what `Queues.list` does."""
-        return [store.to_status(row) for row in self._database.run(*store.every())]
+        call = _listed(where, after, limit, count)
+        return [store.to_status(row) for row in self._database.run(*call)]
+
+    def check_known(self, name: str) -> None:
+        """Do what `Queues.check_known` does."""
+        answer_sync(self._database, store.check_known(check_name(name)))
 
     def check(self, name: str) -> Sequence[QueueProcess]:
         """Do what `Queues.check` does."""
         rows = self._database.run(*store.processes(check_name(name)))
         return [store.to_process(row) for row in rows]
+
+
+def _listed(
+    where: str | QueueSearch, after: str | None, limit: int | None, count: int | None
+) -> store.Call:
+    return store.listed(
+        search_of(QueueSearch, where),
+        after=after,
+        limit=None if limit is None else check_limit(limit),
+        most=None if count is None else check_limit(count, "count"),
+    )
 
 
 def _pause(name: str, node: str | None, by: str | None) -> store.Call:

@@ -5,10 +5,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from baton.documents import check_text
+import structlog
+
+from baton.documents import NAME_BYTES, check_text
 from baton.errors import InvalidFlow, NotFound
+from baton.store.asking import Asking, Statement, answer, answer_sync
 from baton.store.door import Row
-from baton.store.pools import Database
+from baton.store.pools import Database, SyncDatabase
 from baton.store.rows import document
 from baton.workers import Registry, current_registry
 from baton.workflows import Workflow
@@ -17,6 +20,8 @@ from baton.workflows.compiling import compiled
 from baton.workflows.document import FlowDocument
 from baton.workflows.parameters import check
 from baton.workflows.workflow import Template
+
+log = structlog.get_logger("baton.templates")
 
 VERSIONS = range(1, 2**31)
 
@@ -64,14 +69,7 @@ class Templates:
         Raises:
             InvalidFlow: it is not of that form, or uses a parameter that it does not declare.
         """
-        try:
-            check_text(name, "the name of a template")
-        except ValueError as error:
-            raise InvalidFlow([str(error)]) from None
-        flow = documents.read(source.to_json() if isinstance(source, Workflow) else source)
-        check(flow)
-        params = {"name": name, "definition": flow.model_dump_json(exclude_unset=True)}
-        [(version,)] = await self._database.run("template_put", params)
+        [(version,)] = await self._database.run("template_put", _checked(name, source))
         return int(version)
 
     async def get(self, name: str, version: int | None = None) -> StoredTemplate:
@@ -80,16 +78,14 @@ class Templates:
         Raises:
             NotFound: there is none.
         """
-        params = {"name": name, "version": version}
-        known = version is None or version in VERSIONS
-        found = await self._database.run("template_get", params) if known else []
-        if not found:
-            raise NotFound("template", name if version is None else f"{name}@{version}")
-        return _stored(found[0])
+        return await answer(self._database, _found(name, version))
 
     async def list(self) -> Sequence[StoredTemplate]:
-        """Return the newest version of every template, by name."""
-        return [_stored(row) for row in await self._database.run("template_list")]
+        """Return the newest version of every template, by name.
+
+        One that can't be read, because somebody has edited its row, is logged and left out.
+        """
+        return _readable(await self._database.run("template_list"))
 
     async def workflow(
         self,
@@ -111,11 +107,76 @@ class Templates:
             NotFound: there is no such template.
             InvalidFlow: a parameter does not fit, or a worker or its arguments don't.
         """
-        found = await self.get(name, version)
-        known = registry or self._registry or current_registry()
-        made = compiled(found.flow, known, args or {})
-        made.template = Template(found.name, found.version)
-        return made
+        return _made(await self.get(name, version), args, registry or self._registry)
+
+
+class SyncTemplates:
+    """Does what `Templates` does, for programs without an event loop."""
+
+    def __init__(self, database: SyncDatabase, registry: Registry | None) -> None:
+        self._database = database
+        self._registry = registry
+
+    def put(self, name: str, source: str | bytes | Mapping[str, Any] | Workflow) -> int:
+        """Do what `Templates.put` does."""
+        [(version,)] = self._database.run("template_put", _checked(name, source))
+        return int(version)
+
+    def get(self, name: str, version: int | None = None) -> StoredTemplate:
+        """Do what `Templates.get` does."""
+        return answer_sync(self._database, _found(name, version))
+
+    def list(self) -> Sequence[StoredTemplate]:
+        """Do what `Templates.list` does."""
+        return _readable(self._database.run("template_list"))
+
+    def workflow(
+        self,
+        name: str,
+        args: Mapping[str, Any] | None = None,
+        *,
+        version: int | None = None,
+        registry: Registry | None = None,
+    ) -> Workflow:
+        """Do what `Templates.workflow` does."""
+        return _made(self.get(name, version), args, registry or self._registry)
+
+
+def _checked(name: str, source: str | bytes | Mapping[str, Any] | Workflow) -> dict[str, str]:
+    try:
+        check_text(name, "the name of a template", most=NAME_BYTES)
+    except ValueError as error:
+        raise InvalidFlow([str(error)]) from None
+    flow = documents.read(source.to_json() if isinstance(source, Workflow) else source)
+    check(flow)
+    return {"name": name, "definition": flow.model_dump_json(exclude_unset=True)}
+
+
+def _found(name: str, version: int | None) -> Asking[StoredTemplate]:
+    found: Sequence[Row] = []
+    if version is None or version in VERSIONS:
+        found = yield Statement("template_get", {"name": name, "version": version})
+    if not found:
+        raise NotFound("template", name if version is None else f"{name}@{version}")
+    return _stored(found[0])
+
+
+def _readable(rows: Sequence[Row]) -> list[StoredTemplate]:
+    found = []
+    for row in rows:
+        try:
+            found.append(_stored(row))
+        except InvalidFlow as error:
+            log.warning("template.unreadable", name=row[0], version=row[1], reason=str(error))
+    return found
+
+
+def _made(
+    found: StoredTemplate, args: Mapping[str, Any] | None, registry: Registry | None
+) -> Workflow:
+    made = compiled(found.flow, registry or current_registry(), args or {})
+    made.template = Template(found.name, found.version)
+    return made
 
 
 def _stored(row: Row) -> StoredTemplate:

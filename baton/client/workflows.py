@@ -1,18 +1,22 @@
 """What clients do to whole workflows: cancel, retry, skip a step, and signal."""
 
+from collections.abc import Iterable
 from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from functools import partial
 from typing import Any, TypeVar
 from uuid import UUID
 
+from baton.filters import search_of
 from baton.outcomes import encode_result
+from baton.search import WorkflowSearch
 from baton.settings import Settings
 from baton.states import State
-from baton.steering import Retry, RetryChoice, Steps
+from baton.steering import Retry, RetryChoice, Steered, Steps
 from baton.store import door, signals
 from baton.store import steering as store
+from baton.store import steering_many as store_many
 from baton.store.asking import Asking
-from baton.store.operations import carry_out, carry_out_sync
+from baton.store.operations import Tell, carry_out, carry_out_sync
 from baton.store.pools import Database, SyncDatabase
 
 T = TypeVar("T")
@@ -160,6 +164,52 @@ class Steering:
             planned = signals.signal(workflow_id, name, payload, sent_by, limit=limit)
             return await self._steer(planned, conn)
 
+    async def cancel_workflows(
+        self,
+        where: str | WorkflowSearch,
+        reason: str | None = None,
+        *,
+        dry_run: bool = False,
+        progress: Tell | None = None,
+        among: Iterable[UUID | str] | None = None,
+    ) -> Steered:
+        """Do what `cancel_workflow` does to all workflows that fit, one after the other.
+
+        Unless the filter says something of states, those that execute are meant.
+
+        Args:
+            where: a filter, such as ``name:research* since:1h``.
+            reason: what the errors of their steps say.
+            dry_run: only count the workflows.
+            progress: is called with the part of them that is done, from 0 to 1, and with how many
+                steps were cancelled.
+            among: leave alone all but these, which a dry run has ``found``.
+
+        Raises:
+            InvalidFilter: the filter is empty, or a word of it can't be understood.
+            DatabaseError: the database refused or is away.
+        """
+        search = search_of(WorkflowSearch, where)
+        planned = store_many.cancel(search, reason, dry_run=dry_run, progress=progress, among=among)
+        return await carry_out(self._database.run, planned)
+
+    async def retry_workflows(
+        self,
+        where: str | WorkflowSearch,
+        *,
+        dry_run: bool = False,
+        progress: Tell | None = None,
+        among: Iterable[UUID | str] | None = None,
+    ) -> Steered:
+        """Do what `retry_workflow` does to the failed steps of all workflows that fit.
+
+        Unless the filter says something of states, those that failed are meant. It takes and raises
+        what `cancel_workflows` does.
+        """
+        search = search_of(WorkflowSearch, where)
+        planned = store_many.retry(search, dry_run=dry_run, progress=progress, among=among)
+        return await carry_out(self._database.run, planned)
+
     async def _steer(self, planned: Asking[T], conn: Any) -> T:
         if conn is None:
             return await carry_out(self._database.run, planned)
@@ -229,6 +279,33 @@ class SyncSteering:
         with signals.refusals(workflow_id):
             planned = signals.signal(workflow_id, name, payload, sent_by, limit=limit)
             return self._steer(planned, conn)
+
+    def cancel_workflows(
+        self,
+        where: str | WorkflowSearch,
+        reason: str | None = None,
+        *,
+        dry_run: bool = False,
+        progress: Tell | None = None,
+        among: Iterable[UUID | str] | None = None,
+    ) -> Steered:
+        """Do what `Steering.cancel_workflows` does."""
+        search = search_of(WorkflowSearch, where)
+        planned = store_many.cancel(search, reason, dry_run=dry_run, progress=progress, among=among)
+        return carry_out_sync(self._database.run, planned)
+
+    def retry_workflows(
+        self,
+        where: str | WorkflowSearch,
+        *,
+        dry_run: bool = False,
+        progress: Tell | None = None,
+        among: Iterable[UUID | str] | None = None,
+    ) -> Steered:
+        """Do what `Steering.retry_workflows` does."""
+        search = search_of(WorkflowSearch, where)
+        planned = store_many.retry(search, dry_run=dry_run, progress=progress, among=among)
+        return carry_out_sync(self._database.run, planned)
 
     def _steer(self, planned: Asking[T], conn: Any) -> T:
         if conn is None:

@@ -25,13 +25,27 @@ class TooLarge(InvalidJob):
         self.size = size
         self.limit = limit
         super().__init__(
-            f"{what} take {size:,} bytes as JSON and the limit is {limit:,}; keep large data "
-            f"elsewhere and pass a reference, or raise {setting}"
+            f"{what} may take {limit:,} bytes as JSON, not {size:,}; keep large data elsewhere "
+            f"and pass a reference, or raise {setting}"
         )
 
 
 class InvalidChange(InvalidJob):
     """A change that can't be made to a job."""
+
+
+class ChangeRefused(InvalidChange):
+    """A change that a job as it stands does not allow."""
+
+
+class JobStateRefused(BatonError):
+    """Something that can't be done to a job in its state."""
+
+    def __init__(self, job_id: int, state: str, participle: str) -> None:
+        hint = "; cancel it first" if (state, participle) == ("executing", "deleted") else ""
+        super().__init__(f"job {job_id} is {state}: it can't be {participle}{hint}")
+        self.job_id = job_id
+        self.state = state
 
 
 class InvalidResult(BatonError):
@@ -86,6 +100,25 @@ class UnknownWorker(BatonError):
         knows = ", ".join(sorted(known)) or "none; name the module with --app"
         super().__init__(f"no worker named {name!r}; this process knows {knows}")
         self.name = name
+
+
+class UnreadableJob(BatonError):
+    """A job was claimed and can't be read: somebody has edited its row, or one of its workflow."""
+
+    def __init__(self, job: int, reason: str) -> None:
+        super().__init__(
+            f"job {job} can't be read: its row, or one of its workflow, holds what no program has "
+            f"written ({reason})"
+        )
+        self.job = job
+
+
+class UnreadableDocument(BatonError):
+    """A document of a row is JSON that Python can't hold."""
+
+    def __init__(self, what: str, size: int, reason: str) -> None:
+        super().__init__(f"its {what}, {size:,} characters of JSON: {reason}")
+        self.what = what
 
 
 class DuplicateWorker(BatonError):

@@ -1,6 +1,7 @@
 """Errors of workflows and their steps."""
 
 from collections.abc import Collection, Iterable
+from datetime import UTC, datetime
 
 from baton.errors.base import BatonError, NotFound
 
@@ -104,6 +105,16 @@ class InvalidSignal(BatonError):
     """Something that can't be said to a workflow."""
 
 
+class AnswersApproval(InvalidSignal):
+    """A signal of the name that only answers to approvals have."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(
+            f"the signal {name!r} is the answer to an approval: approve or reject that step"
+        )
+        self.name = name
+
+
 class WorkflowEnded(BatonError):
     """Something is to be said or added to a workflow that has ended."""
 
@@ -157,6 +168,15 @@ class UnknownSteps(NotFound):
         self.near = tuple(near)
 
 
+class NothingToCancel(BatonError):
+    """A workflow of which no step is open any more."""
+
+    def __init__(self, workflow: object, state: str) -> None:
+        super().__init__(f"workflow {workflow} is {state}: no step of it is open to be cancelled")
+        self.workflow = workflow
+        self.state = state
+
+
 class NothingToRetry(BatonError):
     """A retry that no step would run again for."""
 
@@ -174,3 +194,37 @@ class StepCompleted(BatonError):
     def __init__(self, step: str) -> None:
         super().__init__(f"step {step!r} has completed; only one that has not can be skipped")
         self.step = step
+
+
+class InvalidAnswer(BatonError):
+    """An answer that can't be given."""
+
+
+class NotAnApproval(BatonError):
+    """A step is to be approved or rejected that asks nobody."""
+
+    def __init__(self, step: str) -> None:
+        super().__init__(f"step {step!r} is no approval: there is nothing to approve or to reject")
+        self.step = step
+
+
+class AlreadyAnswered(BatonError):
+    """An approval has its answer, and there is only one."""
+
+    def __init__(self, step: str, *, approved: bool, by: str | None, at: datetime | None) -> None:
+        what = "approved" if approved else "rejected"
+        when = "" if at is None else f" at {at.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
+        super().__init__(f"step {step!r} was {what} by {by or 'somebody'}{when} already")
+        self.step = step
+        self.approved = approved
+        self.by = by
+        self.at = at
+
+
+class ApprovalEnded(BatonError):
+    """An approval waits no more: its time was over, or somebody cancelled or skipped it."""
+
+    def __init__(self, step: str, state: str) -> None:
+        super().__init__(f"step {step!r} can't be answered any more: it is {state}")
+        self.step = step
+        self.state = state

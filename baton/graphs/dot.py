@@ -6,7 +6,13 @@ from itertools import count
 from baton.graphs.order import ordered
 from baton.graphs.sheets import Box, Sheet
 
-_SHAPES = {"job": "box", "signal": "hexagon", "sleep": "oval", "workflow": "box"}
+_SHAPES = {
+    "job": "box",
+    "signal": "hexagon",
+    "approval": "hexagon",
+    "sleep": "oval",
+    "workflow": "box",
+}
 _STYLE = "rounded,filled"
 
 

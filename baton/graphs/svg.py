@@ -79,7 +79,9 @@ def _width(line: str) -> float:
 def _sheet(measured: _Measured) -> Iterator[str]:
     for (_, child), points in measured.layout.lines:
         maybe = "" if measured.sheet.boxes[child].run_on == "completed" else " maybe"
-        yield (f'<path class="edge{maybe}" d="{_line(points)}" marker-end="url(#baton-arrow)"/>')
+        yield (
+            f'<path class="edge{maybe}" d="{path_through(points)}" marker-end="url(#baton-arrow)"/>'
+        )
     for box, (x, y), size, inner in zip(
         measured.sheet.boxes, measured.layout.places, measured.sizes, measured.inner, strict=True
     ):
@@ -110,7 +112,7 @@ def _outline(box: Box, width: float, height: float) -> Iterator[str]:
             )
         width, height = width - 2 * STACK, height - 2 * STACK
     match box.kind:
-        case "signal":
+        case "signal" | "approval":
             edge = LINE / 2
             corners = [
                 (0, height / 2), (edge, 0), (width - edge, 0),
@@ -129,7 +131,7 @@ def _outline(box: Box, width: float, height: float) -> Iterator[str]:
         )
 
 
-def _line(points: Sequence[Point]) -> str:
+def path_through(points: Sequence[Point]) -> str:
     """Return the path through pairs of points: straight inside a pair, bent between two."""
     (x, y), *rest = points
     found = [f"M{x:.1f} {y:.1f}"]

@@ -20,6 +20,7 @@ from baton.jobs.step import (
     Claim,
     Grafted,
     Keeper,
+    Meter,
     Step,
     Waited,
 )
@@ -35,6 +36,7 @@ __all__ = [
     "Grafted",
     "Job",
     "Keeper",
+    "Meter",
     "NewJob",
     "Results",
     "Step",

@@ -1,8 +1,9 @@
 """Jobs as they stand in the table."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime
+from decimal import Decimal
 from typing import Any, TypeVar, overload
 from uuid import UUID
 
@@ -14,14 +15,16 @@ from baton.errors import (
     NotPerformed,
     UnknownResultStore,
 )
+from baton.frozen import frozen
 from baton.jobs.step import Addition, Claim, Grafted, Keeper, Step, Waited
+from baton.masking import described
 from baton.results import fit, reference_in
 from baton.states import State
 
 T = TypeVar("T")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(frozen=True, slots=True, kw_only=True)
 class Job:
     """A row of the table ``jobs``, as it was when it was read.
 
@@ -29,7 +32,9 @@ class Job:
         id: identifies the job.
         state: where it stands.
         attempt: which attempt this is, from 1; 0 before the first.
-        errors: one mapping per failed attempt: attempt, at, kind, message, traceback.
+        errors: one mapping per failed attempt: attempt, scheduled_at (when it was due),
+            attempted_at (when it was claimed), at (when it failed), kind, message, traceback. What
+            ended the job while no attempt ran has neither of the first two times.
         epoch: grows with each claim; fences late acknowledgements.
         timeout: seconds that an attempt may take.
         deadline: from then on no attempt is started.
@@ -63,6 +68,9 @@ class Job:
     conflict: bool = False
     step: Step | None = None
     claim: Claim | None = field(default=None, compare=False, repr=False)
+
+    def __repr__(self) -> str:
+        return described(self)  # logs and tracebacks have it
 
     @property
     def workflow_id(self) -> UUID | None:
@@ -149,6 +157,35 @@ class Job:
         if self.claim is None:
             raise NotPerformed(self.id)
         return self.claim
+
+    def record_usage(
+        self, response: Any, *, model: str | None = None, provider: str | None = None
+    ) -> Decimal | None:
+        """Record what a call of a language model used; for coroutines and plain functions alike.
+
+        It is written while the job runs, and whatever comes of it. A response that comes again in
+        the same attempt is counted once, if its provider names it.
+
+        Args:
+            response: what the package of the provider returned, the event of a stream that names a
+                usage, the JSON of one, the result of a run of pydantic-ai, or a ``Usage``; or
+                several.
+            model: the model, where the response names none or not the one that is paid for.
+            provider: who is paid, by its id in genai-prices, where that is not whoever the name of
+                the model stands for: ``azure``, ``openrouter`` and so on.
+
+        Returns:
+            What it cost, in US dollars; ``None`` when a price is not known.
+
+        Raises:
+            UnreadableUsage: no usage can be found in it.
+            MissingPackage: genai-prices is not installed.
+            NotPerformed: this is not the job that a worker was called with.
+        """
+        meter = self._claim().meter
+        if meter is None:
+            raise NotPerformed(self.id)
+        return meter.record(self, response, model=model, provider=provider)
 
     async def store_result(self, result: Any) -> None:
         """Store what this step returns now, while it runs, so that it survives a crash.

@@ -2,8 +2,11 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Protocol
 from uuid import UUID
+
+from baton.frozen import frozen
 
 if TYPE_CHECKING:
     from baton.jobs.job import Job
@@ -24,7 +27,7 @@ class Waited:
     payload: Any = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(frozen=True, slots=True, kw_only=True)
 class Step:
     """What a job knows of the workflow that it is a step of.
 
@@ -91,18 +94,32 @@ class Grafted:
     kept: Sequence[str] = ()
 
 
+class Meter(Protocol):
+    """Records what a job uses of language models."""
+
+    def record(
+        self, job: "Job", response: Any, *, model: str | None = None, provider: str | None = None
+    ) -> Decimal | None: ...
+
+
 class Claim(Protocol):
     """What a worker process holds a job with.
 
     With it a worker completes its job in a transaction, or stores its result before it ends.
 
     Attributes:
+        lease: the lease under which the job was claimed.
         completed: whether the worker did so, in a transaction that may be open or rolled back.
         release: which row of ``workflow_releases`` that transaction holds.
+        meter: what records its use of language models, while a worker performs it.
+        tally: what it has used so far, a ``Tally``; ``None`` when there is nothing to be told.
     """
 
+    lease: int
     completed: bool
     release: int | None
+    meter: Meter | None
+    tally: Any
 
     async def complete(self, job: "Job", conn: Any, result: Any) -> None: ...
     def complete_sync(self, job: "Job", conn: Any, result: Any) -> None: ...

@@ -64,6 +64,7 @@ class Callbacks:
         lease: under which callbacks are claimed.
         slots: how many run at once.
         timeout: seconds that one may take.
+        interval: seconds between two looks when nobody calls.
     """
 
     def __init__(
@@ -74,6 +75,7 @@ class Callbacks:
         *,
         slots: int = SLOTS,
         timeout: float = TIMEOUT,
+        interval: float = INTERVAL,
     ) -> None:
         self._database = database
         self._registry = registry
@@ -90,7 +92,7 @@ class Callbacks:
         self._idle = Event()
         self._tasks: TaskGroup | None = None
         self._dropped_at = monotonic()
-        self.duty = Duty("callbacks", interval=INTERVAL, perform=self.look)
+        self.duty = Duty("callbacks", interval=interval, perform=self.look)
 
     async def run(self, *, task_status: TaskStatus[None]) -> None:
         """Call callbacks until cancelled."""
@@ -138,8 +140,12 @@ class Callbacks:
             await self._look()
         return None
 
+    def listeners(self) -> list[str]:
+        """Return the workers that want to hear of dependencies."""
+        return [each.name for each in self._registry.definitions() if each.has_callbacks]
+
     async def _look(self) -> None:
-        workers = [each.name for each in self._registry.definitions() if each.has_callbacks]
+        workers = self.listeners()
         await self._drop()
         most = self._free_slots() if workers and self._lease.held else 0
         if most <= 0 and not self._called:

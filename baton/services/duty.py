@@ -13,7 +13,7 @@ import structlog
 from anyio import Event, move_on_after
 from anyio.abc import TaskStatus
 
-from baton.errors import DatabaseError
+from baton.errors import DatabaseError, DatabaseUnavailable
 from baton.telemetry import Telemetry
 
 log = structlog.get_logger("baton.duty")
@@ -38,6 +38,7 @@ class Duty:
         self._interval = interval
         self._perform = perform
         self._next = 0.0
+        self._refused: str | None = None
         self._sooner = Event()
 
     def wake(self) -> None:
@@ -52,7 +53,10 @@ class Duty:
             self._sooner.set()
 
     async def run(self, *, task_status: TaskStatus[None]) -> None:
-        """Serve until cancelled; a run that the database refuses is tried again at the next."""
+        """Serve until cancelled; a run that the database refuses is tried again at the next.
+
+        That the database is in trouble others say. What will not pass by itself is said once.
+        """
         task_status.started()
         while True:
             self._next = inf  # before the run: a wake-up that comes during it is kept
@@ -74,6 +78,25 @@ class Duty:
             with Telemetry.span("baton.plugin", {"plugin": self._name}):
                 wanted = await self._perform()
         except DatabaseError as error:
-            log.debug("duty.failed", duty=self._name, reason=str(error))
+            self._tell(error)
             return interval
+        except Exception as error:  # a row that nobody thought of ends no process
+            self._tell_unforeseen(error)
+            return interval
+        if self._refused is not None:
+            log.info("duty.works_again", duty=self._name)
+            self._refused = None
         return interval if wanted is None else max(0.0, min(wanted, interval))
+
+    def _tell(self, error: DatabaseError) -> None:
+        if error.transient or isinstance(error, DatabaseUnavailable):
+            log.debug("duty.failed", duty=self._name, reason=str(error))
+        elif str(error) != self._refused:
+            self._refused = str(error)
+            log.error("duty.failed", duty=self._name, reason=str(error))
+
+    def _tell_unforeseen(self, error: Exception) -> None:
+        told = f"{type(error).__qualname__}: {error}"
+        if told != self._refused:
+            self._refused = told
+            log.error("duty.failed", duty=self._name, reason=told, exc_info=error)

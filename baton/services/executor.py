@@ -1,88 +1,52 @@
 """Runs jobs: keeps runners, stops what is to be stopped, and says what each attempt came to.
 
-Runners are long-lived: entering a task group for every job would cost more than the rest of a short
-job. A coroutine runs on the event loop, a plain function in a thread, which can't be stopped: when
-its job is stopped the thread is abandoned, the job is given up at once, and its slot only when the
-thread has ended.
+Runners are long-lived: a task, or the entry of a task group, for every job would cost more than
+the rest of a short job. A runner takes one attempt after another from a lane, and whenever the
+code of a job waits for something it calls the next runner; so what never waits costs no switch
+between tasks at all. A coroutine runs on the event loop, a plain function in a thread, which can't
+be stopped: when its job is stopped the thread is abandoned, the job is given up at once, and its
+slot only when the thread has ended.
 """
 
-import time
+import asyncio
 from collections.abc import Callable, Hashable, Iterable, Mapping
-from dataclasses import dataclass, field, replace
-from enum import Enum, auto
+from contextvars import copy_context
+from dataclasses import replace
+from time import perf_counter
 from typing import Any
 
 import structlog
-from anyio import (
-    CancelScope,
-    Event,
-    create_memory_object_stream,
-    create_task_group,
-    sleep_forever,
-)
+from anyio import CancelScope, Event, create_task_group, sleep_forever
 from anyio.abc import TaskGroup, TaskStatus
-from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
 
 from baton.jobs import Job
-from baton.outcomes import (
-    Ack,
-    Cancel,
-    Closed,
-    Completed,
-    Discard,
-    Failure,
-    GiveBack,
-    Outcome,
-    Skipped,
-    Snooze,
-    Success,
-    WaitForSignal,
-    concluded,
-    settle,
-)
+from baton.llm.meter import Meter
+from baton.outcomes import Ack, Completed, Failure, GiveBack, Held, Outcome, concluded, settle
+from baton.services.admission import Admit
+from baton.services.contexts import InContext
 from baton.services.grafting import MAX_ARGS_BYTES, Completer, refuse
+from baton.services.lanes import Attempt, Lane, Pace
 from baton.services.performer import Performer
 from baton.services.processes import Processes
+from baton.services.reporting import announce_start, bind, report
+from baton.services.stopping import Stop
 from baton.services.threads import Threads
-from baton.services.transitions import queue_time, tell_start
-from baton.states import State
-from baton.telemetry import Telemetry
 from baton.workers import Registry
 
 log = structlog.get_logger("baton.job")
 
-
-class Stop(Enum):
-    """Why the running jobs are stopped."""
-
-    GIVE_BACK = auto()  # the process ends: others run them, the attempt is not counted
-    ABANDON = auto()  # the lease is gone: others run them already, nothing is acknowledged
-    REVOKED = auto()  # cancelled, deleted or taken away: nothing is acknowledged
-
-
 Claim = tuple[int, int]
+LONGEST_BREATH = 0.0005  # seconds for which jobs that never wait keep the event loop to themselves
+DOUBT = 0.02  # seconds
 _SILENT = frozenset({Stop.ABANDON, Stop.REVOKED})
 
 
-@dataclass(slots=True)
-class _Attempt:
-    job: Job
-    scope: CancelScope = field(default_factory=CancelScope)
-    stopped: Stop | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class _Waiting:
-    put: MemoryObjectSendStream[Job]
-    take: MemoryObjectReceiveStream[Job]
-
-
 class Executor:
-    """Runs jobs, at most as many at once as the queues together allow.
+    """Runs jobs, of each queue so many at once; what is submitted beyond that waits.
 
     Args:
         registry: where workers are found, and the hooks around them.
-        slots: how many jobs run at once.
+        queues: how many jobs of each queue run at once.
         max_result_bytes: the largest result of a step.
         on_done: called with every attempt that ends and its acknowledgement, if it is to have one.
         on_stuck: called with the job of a thread that was abandoned: its slot is not free.
@@ -91,13 +55,16 @@ class Executor:
         resources: what the lifespans have opened, by name.
         max_args_bytes: the largest arguments of a job that a worker grafts.
         complete: completes a job whose worker returned steps, and adds them.
+        meter: records what jobs use of language models.
+        admit: asks the budgets, before an attempt of a worker that calls language models starts.
+        may_begin: whether what waits is still this process's; asked before each attempt.
     """
 
     def __init__(
         self,
         registry: Registry,
         *,
-        slots: int,
+        queues: Mapping[str, int],
         max_result_bytes: int,
         on_done: Callable[[Job, Ack | None], None],
         on_stuck: Callable[[Job], None] = lambda _: None,
@@ -106,13 +73,17 @@ class Executor:
         resources: Mapping[str, Any] | None = None,
         max_args_bytes: int = MAX_ARGS_BYTES,
         complete: Completer = refuse,
+        meter: Meter | None = None,
+        admit: Admit | None = None,
+        may_begin: Callable[[], bool] = lambda: True,
     ) -> None:
-        self._slots = slots
+        self._may_begin = may_begin
+        self._lanes = {queue: Lane(slots) for queue, slots in queues.items()}
         self._on_done = on_done
         self._on_stuck = on_stuck
         self._on_free = on_free
         self._stuck: dict[Hashable, Job] = {}
-        self._threads = Threads(slots, on_ended=self._end_stuck)
+        self._threads = Threads(max(sum(queues.values()), 1), on_ended=self._end_stuck)
         self._performer = Performer(
             registry,
             max_result_bytes=max_result_bytes,
@@ -121,49 +92,81 @@ class Executor:
             resources=resources,
             max_args_bytes=max_args_bytes,
             complete=complete,
+            meter=meter,
+            admit=admit,
         )
         # by id and epoch: a job that is retried while its cancelled attempt ends is here twice
-        self._attempts: dict[Claim, _Attempt] = {}
-        self._runners = 0
+        self._attempts: dict[Claim, Attempt] = {}
         self._tasks: TaskGroup | None = None
-        self._waiting: _Waiting | None = None
+        self._resting: list[asyncio.Future[Lane]] = []
+        self._breathed_at = 0.0
         self._idle = Event()
         self._idle.set()
 
     @property
     def in_hand(self) -> list[int]:
-        """Ids of the jobs that wait for a runner or run."""
+        """Ids of the jobs that wait for a slot or run."""
         return [job_id for job_id, _ in self._attempts]
 
     @property
+    def count(self) -> int:
+        """How many jobs wait for a slot or run; from any thread."""
+        return len(self._attempts)
+
+    @property
     def claims(self) -> list[Claim]:
-        """The jobs that wait for a runner or run, and the epochs in which they were claimed."""
+        """The jobs that wait for a slot or run, and the epochs in which they were claimed."""
         return list(self._attempts)
 
+    @property
+    def waits(self) -> bool:
+        """Whether any job waits for a slot."""
+        return any(lane.waiting for lane in self._lanes.values())
+
+    def paces(self) -> dict[str, Pace]:
+        """Return the pace of each queue in which something has ended since this was asked."""
+        return {queue: lane.new_pace() for queue, lane in self._lanes.items() if lane.pace.ended}
+
     def submit(self, job: Job) -> None:
-        """Take a job; it starts at once, since nobody submits more than there are slots."""
-        self._attempts[job.id, job.epoch] = _Attempt(job)
-        self._idle = Event() if self._idle.is_set() else self._idle
-        if self._tasks is None or self._waiting is None:
+        """Take a job; it starts at once if its queue has a free slot."""
+        if self._tasks is None:
             raise RuntimeError("the executor is not running")
-        self._waiting.put.send_nowait(job)
-        if self._runners < min(len(self._attempts), self._slots):
-            self._runners += 1
-            self._tasks.start_soon(self._run_jobs, self._waiting.take)
+        claim = job.id, job.epoch
+        if claim in self._attempts or claim in self._stuck:
+            self._take_again(job, self._attempts.get(claim))
+            return
+        attempt = self._attempts[claim] = Attempt(job)
+        if self._idle.is_set():
+            self._idle = Event()
+        lane = self._lanes.get(job.queue)
+        if lane is None:
+            lane = self._lanes[job.queue] = Lane(1)
+        lane.add(attempt)
+        self._call(lane)
 
-    def resize(self, slots: int) -> None:
-        """Run up to this many jobs at once; it never falls below what was possible before.
+    def _take_again(self, job: Job, attempt: Attempt | None) -> None:
+        """Take a claim that is in hand: a crash of the server forgot it, and it was made again.
 
-        How many jobs of each queue run is decided by who submits them.
+        The attempt goes on, for the new claim as well; one that was stopped or given up can't.
         """
-        self._slots = max(self._slots, slots)
-        self._threads.resize(self._slots)
+        goes_on = attempt is not None and attempt.stopped is None
+        log.info("job.claimed_again", job=job.id, epoch=job.epoch, goes_on=goes_on)
+        self._on_done(job, None if goes_on else settle(job, GiveBack()))
+
+    def serve(self, queues: Mapping[str, int]) -> None:
+        """Run so many jobs of each queue at once; of others nothing begins any more."""
+        for queue in {*queues, *self._lanes}:
+            lane = self._lanes.setdefault(queue, Lane(0))
+            lane.slots = queues.get(queue, 0)
+            if lane.slots == 0:
+                self._return(lane)
+            self._call(lane)
+        slots = sum(max(lane.slots, lane.running) for lane in self._lanes.values())
+        self._threads.resize(max(slots, 1))
 
     def stop(self, why: Stop) -> None:
         """Stop every job that waits or runs."""
-        for attempt in list(self._attempts.values()):
-            attempt.stopped = why
-            attempt.scope.cancel()
+        self.stop_jobs(self.claims, why)
 
     def stop_jobs(self, claims: Iterable[Claim], why: Stop) -> None:
         """Stop these jobs; those that have ended meanwhile are left alone."""
@@ -171,7 +174,25 @@ class Executor:
             attempt = self._attempts.get(claim)
             if attempt is not None and attempt.stopped is None:
                 attempt.stopped = why
-                attempt.scope.cancel()
+                if attempt.scope is not None:
+                    attempt.scope.cancel()
+                else:
+                    self._lanes[attempt.job.queue].waiting.remove(attempt)
+                    self._conclude(attempt, GiveBack())
+
+    def return_waiting(self, longer_than: float = 0.0) -> None:
+        """Give back what waits for a slot, of queues where nothing began for so many seconds.
+
+        Where a slot is free the next is about to begin, however long this process got no time.
+        """
+        before = perf_counter() - longer_than
+        for lane in self._lanes.values():
+            if lane.moved_at <= before and not (longer_than and lane.ready):
+                self._return(lane)
+
+    def _return(self, lane: Lane) -> None:
+        waiting = [(each.job.id, each.job.epoch) for each in reversed(lane.waiting)]
+        self.stop_jobs(waiting, Stop.GIVE_BACK)
 
     async def wait_idle(self) -> None:
         """Wait until nothing waits or runs."""
@@ -179,50 +200,103 @@ class Executor:
 
     async def run(self, *, task_status: TaskStatus[None]) -> None:
         """Run submitted jobs until cancelled."""
-        self._waiting = _Waiting(*create_memory_object_stream[Job](float("inf")))
-        async with self._waiting.put, self._waiting.take, create_task_group() as self._tasks:
+        async with create_task_group() as self._tasks:
             task_status.started()
             await sleep_forever()
 
-    async def _run_jobs(self, jobs: MemoryObjectReceiveStream[Job]) -> None:
-        async for job in jobs:
-            attempt = self._attempts[job.id, job.epoch]
-            try:
-                with structlog.contextvars.bound_contextvars(**_context(job)):
-                    await self._run_job(attempt)
-            finally:
-                del self._attempts[job.id, job.epoch]
-                if not self._attempts:
-                    self._idle.set()
+    def _call(self, lane: Lane) -> None:
+        """See to it that a runner comes for what may run of a lane."""
+        if lane.called or not lane.ready or self._tasks is None:
+            return
+        lane.called = True
+        while self._resting:
+            resting = self._resting.pop()
+            if not resting.done():  # it ends with the process
+                resting.set_result(lane)
+                return
+        self._tasks.start_soon(self._run_lane, lane)
 
-    async def _run_job(self, attempt: _Attempt) -> None:
+    async def _run_lane(self, lane: Lane) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            lane.called = False
+            # one scope for many attempts, and a new one after each that was stopped
+            with CancelScope() as scope:
+                while not scope.cancel_called:
+                    if not self._may_begin():
+                        await self._doubt(lane)
+                    attempt = lane.take()
+                    if attempt is None:
+                        self._resting.append(resting := loop.create_future())
+                        lane = await resting
+                        lane.called = False
+                    else:
+                        await self._run_attempt(lane, attempt, scope)
+
+    async def _doubt(self, lane: Lane) -> None:
+        """Wait until what waits may begin after all, or was taken away."""
+        lane.called = True  # by nobody else meanwhile
+        while lane.waiting:
+            await asyncio.sleep(DOUBT)
+            if self._may_begin():
+                break
+        lane.called = False
+
+    async def _run_attempt(self, lane: Lane, attempt: Attempt, scope: CancelScope) -> None:
+        attempt.scope = scope
+        context = copy_context()
+        try:
+            outcome = await InContext(context, self._perform(attempt.job), lambda: self._call(lane))
+        except BaseException:
+            if attempt.stopped is None:  # the process ends
+                self._forget(attempt)
+                raise
+            outcome = GiveBack()
+            context.run(self._conclude, attempt, outcome)
+            raise
+        context.run(self._conclude, attempt, outcome)
+        if perf_counter() - self._breathed_at > LONGEST_BREATH:
+            self._breathed_at = perf_counter()
+            await asyncio.sleep(0)
+
+    async def _perform(self, job: Job) -> Outcome:
+        bind(job)
+        announce_start(job)
+        return await self._performer.attempt(job)
+
+    def _conclude(self, attempt: Attempt, outcome: Outcome) -> None:
+        """Settle an attempt, in the context of its job, and let go of it."""
         job = attempt.job
-        started = time.perf_counter()
-        outcome: Outcome = GiveBack()
-        with attempt.scope:
-            if attempt.stopped is None:
-                _announce_start(job)
-                outcome = await self._performer.perform(job)
         outcome = concluded(job, outcome)
         if attempt.stopped is not None:
             outcome = _stopped(outcome)
-        duration = time.perf_counter() - started
-        ack = None if attempt.stopped in _SILENT else settle(job, outcome)
-        if ack is not None and ack.step:
-            ack = replace(ack, duration=duration)
-        _report(attempt, outcome, ack, duration)
+        duration = perf_counter() - attempt.started if attempt.scope is not None else 0.0
+        silent = attempt.stopped in _SILENT or isinstance(outcome, Held)
+        ack = None if silent else settle(job, outcome, duration)
+        report(job, outcome, ack, duration, attempt.stopped)
         if self._threads.is_abandoned((job.id, job.epoch)):
             # it may be completing the job in a transaction just now
             ack = None if ack is None else replace(ack, waits=False)
             self._stuck[job.id, job.epoch] = job
             log.warning("job.thread_abandoned", abandoned=len(self._stuck))
             self._on_stuck(job)
+        elif attempt.scope is not None:
+            self._lanes[job.queue].end(duration)
+        self._forget(attempt)
         self._on_done(job, ack)
+
+    def _forget(self, attempt: Attempt) -> None:
+        del self._attempts[attempt.job.id, attempt.job.epoch]
+        if not self._attempts:
+            self._idle.set()
 
     def _end_stuck(self, key: Hashable) -> None:
         job = self._stuck.pop(key, None)
         if job is not None:
             log.info("job.thread_ended", job=job.id, worker=job.worker, abandoned=len(self._stuck))
+            lane = self._lanes[job.queue]
+            lane.running -= 1
+            self._call(lane)
             self._on_free(job)
 
 
@@ -235,80 +309,3 @@ def _stopped(outcome: Outcome) -> Outcome:
             return replace(outcome, otherwise=GiveBack())
         case _:
             return outcome
-
-
-def _context(job: Job) -> dict[str, Any]:
-    context: dict[str, Any] = {
-        "job": job.id,
-        "worker": job.worker,
-        "queue": job.queue,
-        "attempt": job.attempt,
-    }
-    if job.step is not None:
-        context["workflow"] = job.step.workflow_label or str(job.step.workflow_id)
-        context["step"] = job.step.name
-    return context
-
-
-def _announce_start(job: Job) -> None:
-    log.debug("job.started")
-    if Telemetry.wants("baton.job.start"):
-        Telemetry.execute("baton.job.start", {"queue_time": queue_time(job)}, {"job": job})
-    tell_start(job)
-
-
-def _report(attempt: _Attempt, outcome: Outcome, ack: Ack | None, duration: float) -> None:
-    job = attempt.job
-    event = "baton.job.exception" if isinstance(outcome, Failure) else "baton.job.stop"
-    if Telemetry.wants(event):
-        metadata: dict[str, Any] = {"job": job, "state": _state(ack)}
-        if isinstance(outcome, Failure):
-            metadata |= {
-                "kind": outcome.kind,
-                "message": outcome.message,
-                "traceback": outcome.traceback,
-                "error": outcome.error,
-            }
-        Telemetry.execute(event, {"duration": duration, "queue_time": queue_time(job)}, metadata)
-    _log(attempt, outcome, round(duration * 1000, 1))
-    match outcome:
-        case Completed(Failure(kind, message)) if kind != "CompletionRolledBack":
-            # if the transaction was committed, nothing else remembers it
-            log.warning("job.failed_after_completion", kind=kind, error=message[:500])
-
-
-def _state(ack: Ack | None) -> str | None:
-    if ack is None:
-        return None
-    return State.COMPLETED.value if ack.completed else ack.state.value
-
-
-def _log(  # noqa: C901  one case for each
-    attempt: _Attempt, outcome: Outcome, duration_ms: float
-) -> None:
-    facts = {"duration_ms": duration_ms}
-    match outcome:
-        case _ if attempt.stopped is Stop.ABANDON:
-            log.warning("job.abandoned", **facts)
-        case _ if attempt.stopped is Stop.REVOKED:
-            log.info("job.revoked", **facts)
-        case Failure(kind, message):
-            last = attempt.job.attempt >= attempt.job.max_attempts
-            event = "job.discarded" if last else "job.failed"
-            log.warning(event, kind=kind, error=message[:500], **facts)
-        case Success() | Completed():
-            log.info("job.completed", **facts)
-        case Snooze(delay):
-            log.info("job.snoozed", delay=delay, **facts)
-        case WaitForSignal(signal, timeout):
-            log.info("job.waiting", signal=signal, timeout=timeout, **facts)
-        case Skipped(cause):
-            log.info("job.skipped", cause=cause, **facts)
-        case Closed(cause):
-            log.info("job.snoozed", cause=cause, **facts)
-        case Discard(reason):
-            log.warning("job.discarded", error=str(reason)[:500], **facts)
-        case Cancel(reason):
-            log.info("job.cancelled", error=str(reason)[:500], **facts)
-        case GiveBack():
-            log.info("job.given_back", **facts)

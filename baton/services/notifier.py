@@ -9,23 +9,21 @@ from anyio.abc import TaskStatus
 
 from baton.errors import DatabaseError
 from baton.store.listener import CONTROL, JOBS, listening
+from baton.verbosity import report_error
 
 log = structlog.get_logger("baton.notifier")
 
 
 class Notifier:
-    """Listens, and listens again after the connection was lost; until then polling is the net.
-
-    Where it can't listen, it has everybody look as after a gap, again and again.
+    """Listens, and listens again after the connection was lost; until then the lookout is the net.
 
     Whoever may NOTIFY can say anything: words that nobody knows are passed over, and a handler
     that raises is logged.
 
     Args:
-        dsn: where; a pooler in transaction mode can't pass notifications on. ``None``: nowhere.
+        dsn: where; a pooler in transaction mode can't pass notifications on.
         schema: the schema.
         timeout: seconds that a statement may take.
-        poll_interval: seconds between two looks where it can't listen.
         wake: called with the name of each queue that has work, or with ``None`` after a gap.
         controls: what to call for each word on the control channel, with its particulars, or with
             an empty text after a gap.
@@ -33,46 +31,30 @@ class Notifier:
 
     def __init__(
         self,
-        dsn: str | None,
+        dsn: str,
         schema: str,
         *,
         timeout: float,
-        poll_interval: float,
         wake: Callable[[str | None], None],
         controls: Mapping[str, Callable[[str], None]],
     ) -> None:
         self._dsn = dsn
         self._schema = schema
         self._timeout = timeout
-        self._poll_interval = poll_interval
         self._wake = wake
         self._controls = controls
 
     async def run(self, *, task_status: TaskStatus[None]) -> None:
         """Listen until cancelled; started once the first connection listens."""
-        if self._dsn is None:
-            log.info("listener.off", poll_interval=self._poll_interval)
-            task_status.started()
-            await self._poll()
-        else:
-            await self._listen(self._dsn, task_status)
-
-    async def _poll(self) -> None:
-        while True:
-            self._catch_up()
-            await sleep(self._poll_interval * uniform(0.9, 1.0))  # noqa: S311
-
-    async def _listen(self, dsn: str, task_status: TaskStatus[None]) -> None:
         started = False
         while True:
             try:
-                async with listening(dsn, self._schema, timeout=self._timeout) as heard:
+                async with listening(self._dsn, self._schema, timeout=self._timeout) as listener:
                     if not started:
                         task_status.started()
                         started = True
                     self._catch_up()
-                    async for channel, payload in heard:
-                        self._pass_on(channel, payload)
+                    await listener.pass_on(self._pass_on)
             except DatabaseError as error:
                 if not started:
                     raise
@@ -95,4 +77,4 @@ class Notifier:
                 if handler is not None:
                     handler(particulars)
         except Exception:
-            log.exception("notification.failed", channel=channel, payload=payload[:200])
+            report_error(log, "notification.failed", channel=channel, payload=payload[:200])

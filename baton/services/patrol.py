@@ -4,8 +4,9 @@ import structlog
 from anyio.abc import TaskStatus
 
 from baton.services.duty import Duty
-from baton.services.executor import Executor, Stop
+from baton.services.executor import Executor
 from baton.services.lease_keeper import LeaseKeeper
+from baton.services.stopping import Stop
 from baton.store.pools import Database
 
 log = structlog.get_logger("baton.patrol")
@@ -23,13 +24,21 @@ class Patrol:
         database: what is asked.
         executor: what runs the jobs.
         lease: under which they were claimed.
+        interval: seconds between two looks when nobody has said anything.
     """
 
-    def __init__(self, database: Database, executor: Executor, lease: LeaseKeeper) -> None:
+    def __init__(
+        self,
+        database: Database,
+        executor: Executor,
+        lease: LeaseKeeper,
+        *,
+        interval: float = INTERVAL,
+    ) -> None:
         self._database = database
         self._executor = executor
         self._lease = lease
-        self._duty = Duty("patrol", interval=INTERVAL, perform=self._look)
+        self._duty = Duty("patrol", interval=interval, perform=self._look)
 
     def hear(self, particulars: str) -> None:
         """Look at once when one of these ids, with spaces between, is in hand; or without ids."""

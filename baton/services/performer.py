@@ -21,6 +21,7 @@ from anyio import (
 from baton.definitions import Definition
 from baton.errors import AttemptTimeout, BatonError, MissingResource
 from baton.jobs import Job, keeper_of, seconds
+from baton.llm.meter import Meter
 from baton.outcomes import (
     Cancel,
     Closed,
@@ -33,6 +34,8 @@ from baton.outcomes import (
     failure,
     interpret,
 )
+from baton.redacting import redacted
+from baton.services.admission import Admit
 from baton.services.asking import Caller, skips
 from baton.services.contexts import InContext
 from baton.services.grafting import MAX_ARGS_BYTES, Completer, grafting
@@ -56,6 +59,9 @@ class Performer:
         max_args_bytes: the largest arguments of a job that a worker grafts.
         complete: completes a job whose worker returned steps, and adds them; without it, who asked
             has it done.
+        meter: records what jobs use of language models.
+        admit: asks the budgets, before an attempt of a worker that calls language models starts;
+            without it nothing does.
     """
 
     def __init__(
@@ -68,6 +74,8 @@ class Performer:
         resources: Mapping[str, Any] | None = None,
         max_args_bytes: int = MAX_ARGS_BYTES,
         complete: Completer | None = None,
+        meter: Meter | None = None,
+        admit: Admit | None = None,
     ) -> None:
         self._registry = registry
         self._max_result_bytes = max_result_bytes
@@ -76,9 +84,20 @@ class Performer:
         self._resources = resources if resources is not None else {}
         self._max_args_bytes = max_args_bytes
         self._complete = complete
+        self._meter = meter
+        self._admit = admit
 
     async def perform(self, job: Job) -> Outcome:
-        """Perform a job; only a cancellation from outside is raised."""
+        """Perform a job in a context of its own; only a cancellation from outside is raised."""
+        return await InContext(copy_context(), self.attempt(job))
+
+    async def attempt(self, job: Job) -> Outcome:
+        """Do what `perform` does, in the present context, which is then the job's."""
+        outcome = await self._attempted(job)
+        redact = self._registry.error_redactor
+        return outcome if redact is None else redacted(job, outcome, redact)
+
+    async def _attempted(self, job: Job) -> Outcome:
         outcome = await self._perform(job)
         if not isinstance(outcome, Grafting) or self._complete is None:
             return outcome
@@ -107,12 +126,16 @@ class Performer:
     async def _attempt(self, definition: Definition, job: Job) -> Outcome:
         try:
             if definition.executor == "process" and self._processes is not None:
-                return await self._processes.perform(job)
+                refused = await self._refused(definition, job)
+                return refused or await self._in_child(self._processes, job)
+            if job.claim is not None:
+                job.claim.meter = self._meter
             job = self._with_keeper(job)
-            context = copy_context()
-            context.run(self._registry.restore, job.meta.get("context"))
-            value = await InContext(context, self._ask_and_call(definition, job))
-            outcome = await _kept(job, context.run(self._interpret, job, value))
+            self._registry.restore(job.meta.get("context"))
+            value = await self._ask_and_call(definition, job)
+            outcome = self._interpret(job, value)
+            if keeper_of(job) is not None:
+                outcome = await _kept(job, outcome)
         except BaseException as error:
             # a cancellation from outside must go on; one that user code raised is its failure
             outside = current_effective_deadline() == float("-inf")
@@ -121,6 +144,12 @@ class Performer:
             _forget_cancellation()
             outcome = failure(_original(definition, error))
         return _with_backoff(definition, job, concluded(job, outcome))
+
+    async def _in_child(self, processes: Processes, job: Job) -> Outcome:
+        report = await processes.perform(job)
+        if self._meter is not None:
+            self._meter.adopt(job, report.tally, report.captures)
+        return report.outcome
 
     def _with_keeper(self, job: Job) -> Job:
         """Return a step's job such that large results are found, and where they are kept."""
@@ -146,7 +175,15 @@ class Performer:
         if (skipped := await skips(self._registry, job, self._threads)) is not None:
             return skipped
         arguments = {**definition.arguments.load(job.args), **self._injected(definition)}
+        if (refused := await self._refused(definition, job)) is not None:
+            return refused
         return await self._call(definition, job, arguments)
+
+    async def _refused(self, definition: Definition, job: Job) -> Outcome | None:
+        """Return what becomes of an attempt that a budget keeps from starting."""
+        if definition.spends is None or self._admit is None:
+            return None
+        return await self._admit(job, definition.spends)
 
     async def _call(self, definition: Definition, job: Job, arguments: Mapping[str, Any]) -> Any:
         async def invoke(job: Job) -> Any:

@@ -7,10 +7,11 @@ is Pebble's.
 
 import asyncio
 import multiprocessing
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from anyio import to_thread
+from anyio import Semaphore, to_thread
 
 from baton.errors import AttemptTimeout, ProcessDied
 from baton.jobs import Job
@@ -19,7 +20,25 @@ from baton.outcomes import Outcome
 if TYPE_CHECKING:
     from pebble import ProcessPool
 
+    from baton.llm.meter import Capture
+    from baton.llm.tally import Tally
+
 STOP_TIME = 5.0  # seconds for killed children to be gone
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What a child says of an attempt.
+
+    Attributes:
+        outcome: what it came to.
+        tally: what it used of language models.
+        captures: what was captured of it.
+    """
+
+    outcome: Outcome
+    tally: "Tally | None" = None
+    captures: "Sequence[Capture]" = ()
 
 
 class Processes:
@@ -27,15 +46,17 @@ class Processes:
 
     Args:
         count: how many children at most.
-        perform: called in a child with the job; it and the outcome must be picklable.
+        perform: called in a child with the job; it and what it returns must be picklable.
     """
 
-    def __init__(self, count: int, perform: Callable[[Job], Outcome]) -> None:
+    def __init__(self, count: int, perform: Callable[[Job], Report]) -> None:
         self._count = count
         self._perform = perform
         self._pool: ProcessPool | None = None
+        # what the pool was given begins, also when it was cancelled while it waited for a child
+        self._free = Semaphore(count)
 
-    async def perform(self, job: Job) -> Outcome:
+    async def perform(self, job: Job) -> Report:
         """Perform a job in a child; cancelling it kills the child, and so does its timeout.
 
         Raises:
@@ -44,14 +65,16 @@ class Processes:
         """
         from pebble import ProcessExpired  # noqa: PLC0415  few programs need it
 
-        future: Any = self._opened().schedule(self._perform, args=[job], timeout=job.timeout)
         try:
-            outcome: Outcome = await asyncio.wrap_future(future)
+            async with self._free:
+                pool = self._opened()
+                future: Any = pool.schedule(self._perform, args=[job], timeout=job.timeout)
+                report: Report = await asyncio.wrap_future(future)
         except TimeoutError:
             raise AttemptTimeout(job.timeout or 0) from None
         except ProcessExpired as error:
             raise ProcessDied(error.exitcode) from None
-        return outcome
+        return report
 
     async def close(self) -> None:
         """Kill the children."""

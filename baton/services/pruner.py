@@ -56,6 +56,7 @@ def workflow_pruner(
     *,
     age: float | None,
     log_age: float | None,
+    stat_age: float | None = None,
     limit: int,
     interval: float,
 ) -> Duty:
@@ -65,12 +66,14 @@ def workflow_pruner(
         database: where.
         age: seconds after its end from which a workflow without jobs is deleted; ``None``: none is.
         log_age: seconds after which logs of debugging are deleted; ``None``: none are.
+        stat_age: seconds after which is deleted what was recorded of the use of language models.
         limit: how many rows of each table a statement deletes at most.
         interval: seconds between two passes through the workflows.
     """
     params = {
         "age": age,
         "log_age": log_age,
+        "stat_age": stat_age,
         "pause": PAUSE / 2,
         "rest": interval * 0.8,
         "most": limit,

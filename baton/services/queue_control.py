@@ -1,6 +1,6 @@
 """Has a process serve the queues that it is to serve, whatever was said since it was started."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 
 import structlog
 
@@ -16,13 +16,15 @@ BATCH = 1_000  # jobs
 
 
 class QueueControl:
-    """Looks at the start, when something was said about a queue, and every few seconds.
+    """Looks at the start, when something was said about a queue, and now and then.
 
     Args:
         database: where.
         node: the name of this process.
         own: the queues that it was started with, and how many jobs of each run at once.
         serve: called with what it is to serve, whenever that has changed.
+        limit: called with the queues of which only so many jobs run at once in all processes.
+        interval: seconds between two looks when nobody calls.
     """
 
     def __init__(
@@ -32,13 +34,16 @@ class QueueControl:
         node: str,
         own: Mapping[str, int],
         serve: Callable[[Mapping[str, int]], None],
+        limit: Callable[[Collection[str]], None],
+        interval: float = INTERVAL,
     ) -> None:
         self._database = database
         self._node = node
         self._own = dict(own)
         self._serve = serve
+        self._limit = limit
         self._served = dict(own)
-        self.duty = Duty("queues", interval=INTERVAL, perform=self.look)
+        self.duty = Duty("queues", interval=interval, perform=self.look)
 
     async def look(self) -> float | None:
         """Look once.
@@ -46,7 +51,9 @@ class QueueControl:
         Raises:
             DatabaseError: the database refused or is away.
         """
-        queues = served(self._own, await store.read_said(self._database, self._node))
+        said = await store.read_said(self._database, self._node)
+        self._limit({name for name, each in said.items() if each.limited})
+        queues = served(self._own, said)
         if queues != self._served:
             log.info("queues.changed", queues=queues)
             self._served = queues

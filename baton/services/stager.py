@@ -15,14 +15,15 @@ SPARE_PAUSE = 5.0  # seconds
 class Stager:
     """Stages the queues of its process; those that nobody serves come last, and little by little.
 
-    Its duty sleeps until the next job is due, and at most a second. What is scheduled nearer than
-    that has to be told: `Duty.wake_in` by this process for what it has acknowledged itself, the
-    control word ``due`` by others.
+    Its duty sleeps until the next job is due, or until somebody tells of one: this process by
+    `Duty.wake_in` of what it has acknowledged itself, others by the control word ``due``, and the
+    lookout of its process of everything else.
 
     Args:
         database: where.
         served: returns the queues that this process serves now.
         wake: called with each queue that got something; the others hear a notification.
+        interval: seconds between two looks when nobody tells.
     """
 
     def __init__(
@@ -31,12 +32,23 @@ class Stager:
         *,
         served: Callable[[], Collection[str]],
         wake: Callable[[str], None],
+        interval: float = INTERVAL,
     ) -> None:
         self._database = database
         self._served = served
         self._wake = wake
         self._spare_at = 0.0
-        self.duty = Duty("stage", interval=INTERVAL, perform=self.look)
+        self.duty = Duty("stage", interval=interval, perform=self.look)
+
+    @property
+    def spares(self) -> bool:
+        """Whether it is time to look at queues that this process does not serve."""
+        return monotonic() >= self._spare_at
+
+    def spare(self) -> None:
+        """Leave those queues alone for a while: nothing of them is due."""
+        if self.spares:
+            self._spare_at = monotonic() + SPARE_PAUSE
 
     async def look(self) -> float | None:
         """Look once; return the seconds until the next job is due.
@@ -44,7 +56,7 @@ class Stager:
         Raises:
             DatabaseError: the database refused or is away.
         """
-        spare = SPARE if monotonic() >= self._spare_at else 0
+        spare = SPARE if self.spares else 0
         params = {"most": BATCH, "queues": list(self._served()), "spare": spare}
         [(ready, next_in)] = await self._database.run("jobs_stage", params)
         if spare:

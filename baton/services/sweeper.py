@@ -15,12 +15,13 @@ PAUSE = 0.01  # seconds between two sweeps, at least
 BATCH = 100  # rows of workflow_releases
 
 
-def sweeper(database: Database, *, announce: bool = True) -> Duty:
+def sweeper(database: Database, *, announce: bool = True, interval: float = INTERVAL) -> Duty:
     """Return the duty; one process at a time does it.
 
     Args:
         database: where.
         announce: whether to publish what becomes of steps.
+        interval: seconds between two runs when nobody calls.
     """
     params = {"age": AGE, "pause": PAUSE, "most": BATCH, "announce": announce}
 
@@ -36,4 +37,4 @@ def sweeper(database: Database, *, announce: bool = True) -> Duty:
         tell_texts(notices)
         return 0.0 if unfinished else None
 
-    return Duty("sweep", interval=INTERVAL, perform=sweep)
+    return Duty("sweep", interval=interval, perform=sweep)

@@ -30,6 +30,7 @@ class Timekeeper:
         wake: called with each queue in which a step runs again; the others hear a notification.
         sweep: called when something has ended, for what follows from it.
         announce: whether to publish what becomes of steps.
+        interval: seconds between two looks when nobody tells of a time.
     """
 
     def __init__(
@@ -39,13 +40,14 @@ class Timekeeper:
         wake: Callable[[str], None],
         sweep: Callable[[], None],
         announce: bool = True,
+        interval: float = INTERVAL,
     ) -> None:
         self._database = database
         self._wake = wake
         self._sweep = sweep
         self._announce = announce
         self._overdue: list[UUID] = []
-        self.duty = Duty("time", interval=INTERVAL, perform=self.look)
+        self.duty = Duty("time", interval=interval, perform=self.look)
         self.cancelling = Duty("deadlines", interval=REST, perform=self.cancel)
 
     async def look(self) -> float | None:

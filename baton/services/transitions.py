@@ -9,12 +9,16 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
+import structlog
+
 from baton.jobs import Job
 from baton.outcomes import Ack
 from baton.states import State
 from baton.store.cycles import Cycle
 from baton.store.rows import document
 from baton.telemetry import Telemetry
+
+log = structlog.get_logger("baton.transitions")
 
 _TOLD = {
     State.COMPLETED: "completed",
@@ -41,6 +45,16 @@ def tell_start(job: Job) -> None:
         )
 
 
+def tell_held(job: Job, reason: str) -> None:
+    """Tell that a budget put an attempt of a step off; the database has accepted that."""
+    if job.step is not None and Telemetry.wants("baton.step.snoozed"):
+        Telemetry.execute(
+            "baton.step.snoozed",
+            {"duration": 0.0, "queue_time": queue_time(job)},
+            _metadata(job, "snoozed", error=reason),
+        )
+
+
 def tell_cycle(attempts: Sequence[tuple[Job, Ack]], cycle: Cycle) -> None:
     """Tell what a cycle has made of attempts, and of other steps and of workflows."""
     for job, ack in attempts:
@@ -60,10 +74,13 @@ def tell(
         attempts: those of this process that may stand for one, by job.
     """
     for notice in notices:
-        if notice["event"] == "workflow_finished":
-            _tell_end(notice)
-        else:
-            _tell_notice(notice, (attempts or {}).get(notice["job_id"]))
+        try:
+            if notice["event"] == "workflow_finished":
+                _tell_end(notice)
+            else:
+                _tell_notice(notice, (attempts or {}).get(notice["job_id"]))
+        except (KeyError, TypeError, ValueError):  # made of a row that somebody has edited
+            log.warning("event.unreadable", event_told=str(notice)[:500])
 
 
 def tell_texts(notices: Iterable[str]) -> None:

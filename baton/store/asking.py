@@ -14,10 +14,11 @@ T = TypeVar("T")
 
 
 class Statement(NamedTuple):
-    """A file of ``sql/queries`` and its parameters."""
+    """A file of ``sql/queries``, its parameters, and conditions for its filter."""
 
     name: str
     params: Mapping[str, Any]
+    where: str = ""
 
 
 Asking = Generator[Statement, Sequence[Row], T]
@@ -32,7 +33,7 @@ async def answer(database: Database, asking: Asking[T]) -> T:
     try:
         statement = next(asking)
         while True:
-            statement = asking.send(await database.run(statement.name, statement.params))
+            statement = asking.send(await database.run(*statement))
     except StopIteration as stop:
         found: T = stop.value
         return found
@@ -43,7 +44,7 @@ def answer_sync(database: SyncDatabase, asking: Asking[T]) -> T:
     try:
         statement = next(asking)
         while True:
-            statement = asking.send(database.run(statement.name, statement.params))
+            statement = asking.send(database.run(*statement))
     except StopIteration as stop:
         found: T = stop.value
         return found

@@ -14,7 +14,7 @@ import psycopg
 from psycopg import AsyncConnection, AsyncCursor, Connection, Cursor
 
 from baton.errors import BatonError, InvalidConnection
-from baton.store import door
+from baton.store.translation import first_line, translated
 
 C = TypeVar("C", AsyncConnection[Any], Connection[Any])
 
@@ -118,16 +118,16 @@ def _join_django(conn: Any) -> Any:
 def _explained(conn: Any) -> Iterator[None]:
     """Turn what SQLAlchemy and Django raise into our errors."""
     try:
-        with door.translated(""):
+        with translated(""):
             yield
     except BatonError:
         raise
     except Exception as error:
         if isinstance(error.__cause__, psycopg.Error):
-            with door.translated(""):
+            with translated(""):
                 raise error.__cause__ from None
         raise InvalidConnection(
-            f"conn ({_name(conn)}) can't be used: {door.first_line(error)}"
+            f"conn ({_name(conn)}) can't be used: {first_line(error)}"
         ) from error
 
 

@@ -10,7 +10,7 @@ from psycopg import AsyncConnection
 
 from baton.ambient import ambient
 from baton.errors import AttemptFailed, CompletedTwice, DatabaseError, InvalidResult, JobLost
-from baton.jobs import Addition, Grafted, Job, keeper_of
+from baton.jobs import Addition, Grafted, Job, Meter, keeper_of
 from baton.outcomes import Failure, Grafting, Success, encode_result, interpret
 from baton.store import door, grafts
 from baton.store.borrowed import borrow, borrow_sync, require_transaction
@@ -29,6 +29,8 @@ class Claim:
         completed: whether the worker completed the job, in a transaction that may be open or rolled
             back.
         release: which row of ``workflow_releases`` that transaction holds.
+        meter: what records its use of language models, in the process that performs it.
+        tally: what it has used so far.
     """
 
     schema: str
@@ -36,6 +38,8 @@ class Claim:
     limit: int
     completed: bool = False
     release: int | None = None
+    meter: Meter | None = None
+    tally: Any = None
 
     async def complete(self, job: Job, conn: Any, result: Any) -> None:
         """Complete the job in the transaction of ``conn``; `Job.complete_in` says more."""

@@ -11,8 +11,10 @@ from baton import crontab, documents
 from baton.crons import Cron, NewCron
 from baton.errors import InvalidCron
 from baton.jobs import Job, NewJob
-from baton.store import door
+from baton.search import CronSearch
+from baton.store import door, matching
 from baton.store import jobs as job_store
+from baton.store.asking import Statement
 from baton.store.pools import Database
 from baton.store.rows import Row, document
 
@@ -125,6 +127,18 @@ async def fire(
     for (name, _), job in zip(owners, inserted, strict=True):
         made[name].append(job)
     return made
+
+
+def listed(search: CronSearch, *, after: str | None = None, limit: int | None = None) -> Statement:
+    """Return what asks for the entries that fit, by name, behind one of them."""
+    fits = matching.crons(search.conditions)
+    params = {"name": None, "after": after, "limit": limit, **fits.params}
+    return Statement("cron_list", params, fits.sql)
+
+
+def one(name: str) -> Statement:
+    """Return what asks for the entry of a name."""
+    return Statement("cron_list", {"name": name, "after": None, "limit": None})
 
 
 def addition(entry: NewCron, *, paused: bool) -> dict[str, Any]:

@@ -1,42 +1,85 @@
 """The cycle of a worker process: one round trip that acknowledges, releases and fetches."""
 
-from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, field
-from functools import partial
-from typing import Any
-from uuid import UUID
+import math
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from functools import cached_property, lru_cache, partial
+from typing import Any, NamedTuple
 
 from anyio import CancelScope
 from psycopg import AsyncConnection
+from psycopg.errors import Diagnostic
 
-from baton.errors import DatabaseUnavailable
-from baton.jobs import Job, Step, Waited
+from baton import documents
+from baton.errors import DatabaseUnavailable, UnreadableDocument, UnreadableJob
+from baton.jobs import Job, Step
+from baton.llm.tally import Tally
 from baton.outcomes import Ack
 from baton.states import State
-from baton.store import door
+from baton.store import door, literals
 from baton.store.claims import Claim
-from baton.store.rows import document, texts
+from baton.store.rows import document, documents_by_key, failures, held, moment, texts
+from baton.store.steps import to_step
+from baton.store.translation import tells_unconfirmed
 
 MAX_RESULT_BYTES = 4_194_304
+FETCHED = 15  # columns of what was claimed
+NOTHING = (None,) * FETCHED
 
 
-@dataclass(frozen=True, slots=True)
+class Range(NamedTuple):
+    """Where a fetch looks: a queue, from a place in its order to the end of a priority.
+
+    Attributes:
+        time: seconds since 1970.
+        top: the last priority.
+    """
+
+    queue: str
+    priority: int = 0
+    time: float = -math.inf
+    id: int = 0
+    top: int = 9
+
+
 class Cycle:
     """What one cycle brought.
 
     Attributes:
         accepted: ids of the acknowledged jobs that were still this process's; the rest was stale.
         held: ids of those that somebody else has locked and that were not to be waited for.
-        jobs: what was claimed, in the order in which it is to run.
+        queues: how many jobs of each queue were claimed.
         retry_in: seconds after which a rate limit lets more start; ``None`` when none holds up.
         notices: what became of steps and workflows beyond the acknowledged attempts, as events.
+        unconfirmed: whether what was accepted is on the disk of the primary alone. A cycle commits
+            within its statement, so the time limit of that ends the wait for a synchronous standby
+            too, and PostgreSQL goes on then.
     """
 
-    accepted: frozenset[int] = frozenset()
-    held: frozenset[int] = frozenset()
-    jobs: Sequence[Job] = field(default_factory=list)
-    retry_in: float | None = None
-    notices: Sequence[Mapping[str, Any]] = ()
+    unconfirmed = False
+
+    def __init__(self, row: Sequence[Any], done: Iterable[int], claim: Callable[[], Claim]) -> None:
+        refused, accepted, held, *columns, attempted_at, steps, results, retry_in, notices = row
+        self.accepted = frozenset({*done}.difference(refused or ()).union(accepted or ()))
+        self.held: frozenset[int] = frozenset(held or ())
+        self.queues = Counter[str](columns[2])
+        self.retry_in: float | None = retry_in
+        self.notices: list[Mapping[str, Any]] = [document(notice) for notice in notices or ()]
+        self._read = partial(_claimed, columns, attempted_at, steps, results, claim)
+
+    @cached_property
+    def _claims(self) -> "tuple[list[Job], list[tuple[Job, UnreadableJob]]]":
+        return self._read()
+
+    @property
+    def jobs(self) -> Sequence[Job]:
+        """What was claimed, in the order in which it is to run; read when it is first asked for."""
+        return self._claims[0]
+
+    @property
+    def unreadable(self) -> Sequence[tuple[Job, UnreadableJob]]:
+        """What was claimed and can't be read, without what it holds; and why."""
+        return self._claims[1]
 
 
 class CycleConnection:
@@ -68,6 +111,7 @@ class CycleConnection:
         self._timeout = timeout
         self._pooled = pooled
         self._conn: AsyncConnection[door.Row] | None = None
+        self._unconfirmed = False
 
     async def connect(self) -> None:
         """Open the connection, closing the one before.
@@ -83,6 +127,10 @@ class CycleConnection:
             name="baton worker",
             pooled=self._pooled,
         )
+        self._conn.add_notice_handler(self._hear)
+
+    def _hear(self, notice: Diagnostic) -> None:
+        self._unconfirmed = self._unconfirmed or tells_unconfirmed(notice)
 
     async def leads_to_pooler(self) -> bool:
         """Whether a pooler stands between, in whichever mode."""
@@ -97,43 +145,71 @@ class CycleConnection:
             with CancelScope(shield=True):
                 await conn.close()
 
-    async def cycle(self, lease: int, acks: Sequence[Ack], capacities: Mapping[str, int]) -> Cycle:
+    async def cycle(
+        self,
+        lease: int,
+        acks: Sequence[Ack],
+        capacities: Mapping[str, int],
+        *,
+        spares: Mapping[str, int] | None = None,
+        ranges: Sequence[Range] | None = None,
+        used: Sequence[Tally] = (),
+    ) -> Cycle:
         """Acknowledge what ended and fetch what is free to run.
 
         Args:
             lease: the lease under which jobs were and are claimed.
             acks: what ended.
             capacities: how many jobs to fetch, by queue.
+            spares: how many more of these queues to claim ahead of free slots.
+            ranges: where to look; everywhere when it is ``None``.
+            used: what attempts used of language models so far; written with the acks.
 
         Raises:
             DatabaseError: of the acks, all or none were taken; jobs may have been claimed.
         """
+        if ranges is None:
+            ranges = [Range(queue) for queue in capacities]
+        spares = spares or {}
+        asked = tuple((queue, free, spares.get(queue, 0)) for queue, free in capacities.items())
+        wanted = {"lease": lease, "announce": self._announce, **_wanted(asked, tuple(ranges))}
+        if not acks and not used:
+            return await self._fetch(lease, wanted)
+        plain: list[Ack] = []
+        others: list[Ack] = []
+        for ack in acks:
+            (plain if ack.plain else others).append(ack)
+        done = sorted((ack.id, ack.epoch) for ack in plain)
+        steps_done = [ack for ack in plain if ack.step]
         params = {
-            "lease": lease,
-            "ack_ids": [ack.id for ack in acks],
-            "ack_epochs": [ack.epoch for ack in acks],
-            "ack_states": [ack.state.value for ack in acks],
-            "ack_delays": [ack.delay for ack in acks],
-            "ack_refunds": [ack.refund for ack in acks],
-            "ack_errors": [ack.error for ack in acks],
-            "ack_results": [ack.result for ack in acks],
-            "ack_steps": [ack.step for ack in acks],
-            "ack_waits": [ack.waits for ack in acks],
-            "ack_notes": [ack.note for ack in acks],
-            "releases": [ack.release for ack in acks if ack.release is not None],
-            "queues": list(capacities.keys()),
-            "capacities": list(capacities.values()),
-            "announce": self._announce,
+            **wanted,
+            "done_ids": literals.numbers(job_id for job_id, _ in done),
+            "done_epochs": literals.numbers(epoch for _, epoch in done),
+            "step_ids": literals.numbers(ack.id for ack in steps_done),
+            "step_results": literals.optional_texts(ack.result for ack in steps_done),
+            "ack_ids": literals.numbers(ack.id for ack in others),
+            "ack_epochs": literals.numbers(ack.epoch for ack in others),
+            "ack_states": literals.optional_texts(ack.state.value for ack in others),
+            "ack_delays": literals.numbers(ack.delay for ack in others),
+            "ack_refunds": literals.booleans(ack.refund for ack in others),
+            "ack_errors": literals.optional_texts(ack.error for ack in others),
+            "ack_results": literals.optional_texts(ack.result for ack in others),
+            "ack_steps": literals.booleans(ack.step for ack in others),
+            "ack_waits": literals.booleans(ack.waits for ack in others),
+            "ack_notes": literals.optional_texts(ack.note for ack in others),
+            "releases": [ack.release for ack in others if ack.release is not None],
+            "usage": _rows(used),
         }
-        [row] = await door.run(self._open(), self._schema, "cycle", params)
-        accepted, held, *columns, steps, results, retry_in, notices = row
-        return Cycle(
-            accepted=frozenset(accepted or ()),
-            held=frozenset(held or ()),
-            jobs=_claimed(columns, steps, results, self._claim(lease)),
-            retry_in=retry_in,
-            notices=[document(notice) for notice in notices or ()],
-        )
+        self._unconfirmed = False
+        [row] = await door.run(self._open(), self._schema, "cycle", params, binary=True)
+        cycle = Cycle(row, (job_id for job_id, _ in done), self._claim(lease))
+        cycle.unconfirmed = self._unconfirmed
+        return cycle
+
+    async def _fetch(self, lease: int, wanted: Mapping[str, Any]) -> Cycle:
+        rows = await door.run(self._open(), self._schema, "jobs_fetch", wanted, binary=True)
+        fetched = rows[0][:FETCHED] if rows else NOTHING  # the lease is not held any more
+        return Cycle((None, None, None, *fetched, None), (), self._claim(lease))
 
     def _claim(self, lease: int) -> Callable[[], Claim]:
         return partial(Claim, schema=self._schema, lease=lease, limit=self._max_result_bytes)
@@ -150,92 +226,85 @@ class CycleConnection:
         return self._conn
 
 
+@lru_cache(maxsize=16)  # an idle process asks for the same again and again
+def _wanted(asked: Sequence[tuple[str, int, int]], ranges: Sequence[Range]) -> Mapping[str, str]:
+    """Return what to fetch as parameters: queues with their free slots and spares, and where."""
+    queues, capacities, spares = zip(*asked, strict=True) if asked else ((),) * 3
+    parts, priorities, times, ids, tops = zip(*ranges, strict=True) if ranges else ((),) * 5
+    return {
+        "queues": literals.optional_texts(queues),
+        "capacities": literals.numbers(capacities),
+        "spares": literals.numbers(spares),
+        "range_queues": literals.optional_texts(parts),
+        "range_priorities": literals.numbers(priorities),
+        "range_times": literals.numbers(times),
+        "range_ids": literals.numbers(ids),
+        "range_tops": literals.numbers(tops),
+    }
+
+
 def _claimed(
     columns: Sequence[Sequence[Any]],
+    attempted_at: float,
     steps: str | None,
     results: str | None,
     claim: Callable[[], Claim],
-) -> list[Job]:
+) -> tuple[list[Job], list[tuple[Job, UnreadableJob]]]:
     if not columns[0]:
-        return []
-    placed = document(steps) or {}
-    returned = document(results) or {}
-    return [
-        Job(
+        return [], []
+    placed = documents_by_key(steps)
+    returned = documents_by_key(results)
+    started = moment(attempted_at)
+    time = lru_cache(maxsize=2)(moment)  # most of a batch were inserted together
+
+    def read(row: Sequence[Any], step: Step | None, args: Any, extras: Mapping[str, Any]) -> Job:
+        job_id, epoch, queue, worker, _, priority, attempt, max_attempts, inserted, due, _ = row
+        return Job(
             id=job_id,
             state=State.EXECUTING,
             queue=queue,
             worker=worker,
-            args=document(args),
-            meta=document(meta),
-            tags=texts(document(tags)),
+            args=args,
             priority=priority,
             attempt=attempt,
             max_attempts=max_attempts,
-            errors=document(errors),
             epoch=epoch,
-            inserted_at=inserted_at,
-            scheduled_at=scheduled_at,
-            attempted_at=attempted_at,
-            timeout=timeout,
-            deadline=deadline,
-            weight=weight,
-            step=_step(placed.get(str(job_id)), returned),
+            inserted_at=time(inserted),
+            scheduled_at=time(due),
+            attempted_at=started,
+            step=step,
             claim=claim(),
+            **extras,
         )
-        for (
-            job_id,
-            epoch,
-            queue,
-            worker,
-            args,
-            meta,
-            tags,
-            priority,
-            attempt,
-            max_attempts,
-            errors,
-            inserted_at,
-            scheduled_at,
-            attempted_at,
-            timeout,
-            deadline,
-            weight,
-        ) in zip(*columns, strict=True)
-    ]
+
+    jobs: list[Job] = []
+    unreadable: list[tuple[Job, UnreadableJob]] = []
+    for row in zip(*columns, strict=True):
+        try:
+            step = to_step(placed.get(str(row[0])), returned) if placed else None
+            jobs.append(read(row, step, held(row[4], "args"), _extras(row[-1])))
+        except Exception as error:  # a person may have edited the row, or one beside it
+            what = "" if isinstance(error, UnreadableDocument) else f"{type(error).__qualname__}: "
+            why = UnreadableJob(row[0], f"{what}{error}"[:500])
+            unreadable.append((read(row, None, {}, _extras(None)), why))
+    return jobs, unreadable
 
 
-def _step(place: Mapping[str, Any] | None, returned: Mapping[str, Any]) -> Step | None:
-    if place is None:
-        return None
-    grafted = sorted(place["grafted"])  # by id
-    names = [*place["deps"], *place["inherited"], *(name for _, name, _ in grafted)]
-    return Step(
-        workflow_id=UUID(place["workflow_id"]),
-        workflow_label=place["workflow_label"],
-        name=place["step_name"],
-        deps=tuple(dict.fromkeys(names)),
-        results=dict(returned[str(parent)] for parent in place["parents"]),
-        stored=place["stored"],
-        gate=place["gate"],
-        cause=place["cause"],
-        condition=place["condition"],
-        context=place["context"] or {},
-        grafts=_grafts(grafted),
-        waited=_waited(place["waited"]),
-    )
+def _rows(used: Sequence[Tally]) -> str | None:
+    return documents.encode([row for tally in used for row in tally.rows()]) if used else None
 
 
-def _grafts(grafted: Sequence[Sequence[Any]]) -> dict[str, list[str]]:
-    """Group the names of grafted steps by that of the step that added them."""
-    found: dict[str, list[str]] = {}
-    for _, name, grafter in grafted:
-        if grafter is not None:  # not added from outside
-            found.setdefault(grafter, []).append(name)
-    return found
-
-
-def _waited(outcome: Mapping[str, Any] | None) -> Waited | None:
-    if outcome is None:
-        return None
-    return Waited(outcome["signal"], arrived=outcome["arrived"], payload=outcome["payload"])
+def _extras(text: str | None) -> dict[str, Any]:
+    if text is None:
+        return {"meta": {}, "tags": (), "errors": []}
+    if text.startswith("{"):
+        return {"meta": held(text, "meta"), "tags": (), "errors": []}
+    meta, tags, errors, timeout, deadline, weight = document(text)
+    return {
+        "meta": held(meta, "meta"),
+        "tags": texts(tags),
+        "errors": failures(errors),
+        "timeout": timeout,
+        "deadline": None if deadline is None else moment(deadline),
+        "weight": weight,
+    }

@@ -2,13 +2,19 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from time import monotonic
 from urllib.parse import quote, urlsplit, urlunsplit
 from uuid import uuid4
 
 from psycopg import Connection
 from psycopg.conninfo import make_conninfo
+from psycopg.errors import ObjectInUse
+from psycopg.sql import SQL, Composed, Identifier
 
-from baton.store import door
+from baton.store import dsns
+from baton.store.translation import translated
+
+PATIENCE = 30.0  # seconds; a session that was told to end may get no time to, nor may autovacuum
 
 
 @contextmanager
@@ -23,11 +29,14 @@ def fresh(server: str, *, template: str = "template1") -> Iterator[str]:
         DatabaseError: the server refuses, or does not answer.
     """
     name = f"baton_test_{uuid4().hex[:16]}"
-    _run(server, f'create database "{name}" template "{template}"')
+    _run(
+        server,
+        SQL("create database {} template {}").format(Identifier(name), Identifier(template)),
+    )
     try:
         yield name
     finally:
-        _run(server, f'drop database if exists "{name}" with (force)')
+        _run(server, SQL("drop database if exists {} with (force)").format(Identifier(name)))
 
 
 def address(server: str, name: str) -> str:
@@ -37,9 +46,18 @@ def address(server: str, name: str) -> str:
     return make_conninfo(server, dbname=name)
 
 
-def _run(server: str, statement: str) -> None:
+def _run(server: str, statement: Composed) -> None:
+    """Run a statement that ends who is connected, or waits for it: each try does for 5 s."""
+    give_up = monotonic() + PATIENCE
     with (
-        door.translated("baton"),
-        Connection.connect(door.conninfo(server), autocommit=True) as conn,
+        translated("baton"),
+        Connection.connect(dsns.conninfo(server), autocommit=True) as conn,
     ):
-        conn.execute(statement.encode())
+        while True:
+            try:
+                conn.execute(statement)
+            except ObjectInUse:
+                if monotonic() > give_up:
+                    raise
+            else:
+                return

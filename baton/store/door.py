@@ -1,146 +1,89 @@
-"""The one door to the database: how statements run, and what their errors become.
+"""The one door to the database: how connections are opened, and statements run.
 
 Two hazards are kept out here. anyio delivers a cancellation again and again, also while psycopg
 cleans up after the first, and so breaks the connection: statements run in a shielded scope, and
 ``statement_timeout`` bounds them instead, or `pooled` where a pooler forbids to set that. And a
-half-open connection holds its rows until TCP gives up: ``tcp_user_timeout`` is set on both ends.
+half-open connection holds its rows, its locks and its place until TCP gives up: both ends watch it.
 """
 
-import os
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import psycopg
 from anyio import CancelScope
 from psycopg import AsyncConnection, AsyncCursor, Connection, Cursor
-from psycopg.adapt import AdaptersMap
-from psycopg.conninfo import conninfo_to_dict, make_conninfo
-from psycopg.pq import Conninfo
+from psycopg.abc import AdaptContext, Buffer
+from psycopg.adapt import AdaptersMap, Loader
+from psycopg.pq import Format, TransactionStatus
 from psycopg.rows import tuple_row
 
-from baton.errors import (
-    ConfigurationError,
-    DatabaseError,
-    DatabaseUnavailable,
-    InvalidData,
-    SchemaDamaged,
-    SchemaMissing,
-    StatementConflict,
-)
-from baton.store import sql
+from baton.store import cutoff, dsns, sql
 from baton.store.pooled import (
     PooledAsyncConnection,
     PooledConnection,
     limited,
     limited_sync,
 )
+from baton.store.translation import translated, translation
 
 Row = tuple[Any, ...]
 
-TCP_USER_TIMEOUT_MS = 10_000
-_DEFAULTS = {
-    "connect_timeout": "10",
-    "keepalives_idle": "5",
-    "keepalives_interval": "2",
-    "keepalives_count": "3",
-    "tcp_user_timeout": str(TCP_USER_TIMEOUT_MS),
+# The same on the server's end: it speaks to nobody unasked, so it would not notice for two hours
+# that a machine is gone, and keep the sessions of its processes.
+_SERVER_END = {
+    "tcp_keepalives_idle": dsns.DEFAULTS["keepalives_idle"],
+    "tcp_keepalives_interval": dsns.DEFAULTS["keepalives_interval"],
+    "tcp_keepalives_count": dsns.DEFAULTS["keepalives_count"],
+    "tcp_user_timeout": str(dsns.TCP_USER_TIMEOUT_MS),
 }
-_MISSING = (psycopg.errors.UndefinedTable, psycopg.errors.InvalidSchemaName)
-_DAMAGED = (
-    psycopg.errors.UndefinedFunction,
-    psycopg.errors.UndefinedObject,
-    psycopg.errors.UndefinedColumn,
-)
-_CONFLICTS = (psycopg.errors.DeadlockDetected, psycopg.errors.SerializationFailure)
 
 
-def conninfo(dsn: str, *, application_name: str = "baton") -> str:
-    """Complete a connection string with Baton's defaults; what it says itself wins.
-
-    Raises:
-        ConfigurationError: it can't be read.
-    """
-    given = _parsed(dsn)
-    return make_conninfo(**{**_DEFAULTS, "application_name": application_name, **given})
-
-
-def psql_environment(dsn: str, schema: str, *, pooled: bool = False) -> dict[str, str]:
-    """Return the environment in which psql, or any libpq program, opens the same schema.
-
-    Everything goes through variables, so that no password stands on a command line. A pooler in
-    transaction mode keeps no search path, and PgBouncer refuses who asks for one.
-
-    Raises:
-        ConfigurationError: the DSN can't be read.
-    """
-    given = _parsed(dsn)
-    options = given.pop("options", os.environ.get("PGOPTIONS", ""))
-    if not pooled:
-        options += f" -c search_path={sql.check_schema(schema)},public"
-    variables = {
-        option.envvar.decode(): str(given[keyword])
-        for option in Conninfo.get_defaults()
-        if option.envvar is not None and (keyword := option.keyword.decode()) in given
-    }
-    return {**variables, "PGOPTIONS": options.strip()}
-
-
-def _parsed(dsn: str) -> dict[str, Any]:
-    # SQLAlchemy's form of the same address
-    head, separator, rest = dsn.partition("://")
-    if separator and head.startswith("postgresql+"):
-        dsn = f"postgresql://{rest}"
-    try:
-        return dict(conninfo_to_dict(dsn))
-    except psycopg.ProgrammingError as error:
-        # the driver's message may quote the string, password and all
-        reason = str(error).strip().partition('"')[0].strip() or "unreadable"
-        raise ConfigurationError(
-            f"the DSN can't be read ({reason}); it looks like "
-            f"postgresql://user:password@host:5432/database"
-        ) from None
-
-
-@contextmanager
-def translated(schema: str) -> Iterator[None]:
-    """Turn psycopg's errors into Baton's, with the original as the cause."""
-    try:
-        yield
-    except _MISSING as error:
-        raise SchemaMissing(schema) from error
-    except _DAMAGED as error:
-        raise SchemaDamaged(schema, first_line(error)) from error
-    except _CONFLICTS as error:
-        raise StatementConflict(first_line(error)) from error
-    except psycopg.DataError as error:
-        raise InvalidData(first_line(error)) from error
-    except (psycopg.OperationalError, psycopg.InterfaceError) as error:
-        raise DatabaseUnavailable(first_line(error)) from error
-    except psycopg.Error as error:
-        raise DatabaseError(first_line(error)) from error
-
-
-def first_line(error: BaseException) -> str:
-    """Return what an error says, without the position and the hints that may follow."""
-    if isinstance(error, psycopg.Error) and error.diag.message_primary:
-        return error.diag.message_primary
-    lines = str(error).strip().splitlines()
-    return lines[0] if lines else type(error).__qualname__
+def commits_alone(conn: AsyncConnection[Any] | Connection[Any]) -> bool:
+    """Whether a statement on this connection is a transaction of its own."""
+    return conn.autocommit and conn.pgconn.transaction_status == TransactionStatus.IDLE
 
 
 def _session_settings(conn: AsyncConnection[Any] | Connection[Any], timeout: float) -> str:
     """Return the statement that sets a session up: its time limits, and the server's end of TCP."""
     settings = {"statement_timeout": f"{timeout * 1000:.0f}"}
     if not conn.info.host.startswith("/"):
-        settings["tcp_user_timeout"] = str(TCP_USER_TIMEOUT_MS)
+        settings |= _SERVER_END
     calls = (f"set_config('{name}', '{value}', false)" for name, value in settings.items())
     return f"select {', '.join(calls)}"
 
 
 # Ours: the connections of programs have row factories, cursor classes and adapters of their own.
 # The timestamps that Django loads, for example, may be without a time zone.
+# A person may have set a time to infinity, or to a year that Python does not know: such a row is
+# shown with the last or the first time that there is, and keeps no other from being read.
 _ADAPTERS = AdaptersMap(psycopg.adapters)
+
+
+def _clamped(kind: Callable[..., Any], low: Any, high: Any) -> type[Loader]:
+    class Clamped(Loader):
+        def __init__(self, oid: int, context: AdaptContext | None = None) -> None:
+            super().__init__(oid, context)
+            self._load = kind(oid, context).load
+
+        def load(self, data: Buffer) -> Any:
+            try:
+                return self._load(data)
+            except psycopg.DataError:
+                written = bytes(data)
+                return low if written.startswith(b"-") or b"BC" in written else high
+
+    return Clamped
+
+
+for _name, _low, _high in (
+    ("timestamptz", datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)),
+    ("interval", timedelta.min, timedelta.max),
+):
+    _oid = psycopg.adapters.types[_name].oid
+    _kind = psycopg.adapters.get_loader(_oid, Format.TEXT)
+    if _kind is not None:
+        _ADAPTERS.register_loader(_oid, _clamped(_kind, _low, _high))
 
 
 class _AsyncCursor(AsyncCursor[Row]):
@@ -156,31 +99,79 @@ class _Cursor(Cursor[Row]):
 
 
 async def run(
-    conn: AsyncConnection[Any], schema: str, name: str, params: Mapping[str, Any] | None = None
+    conn: AsyncConnection[Any],
+    schema: str,
+    name: str,
+    params: Mapping[str, Any] | None = None,
+    where: str = "",
+    *,
+    binary: bool = False,
 ) -> list[Row]:
     """Run ``sql/queries/<name>.sql`` on a connection and return its rows.
+
+    Args:
+        conn: where.
+        schema: the schema of Baton's tables.
+        name: of the query.
+        params: its parameters.
+        where: conditions for its filter, if it has one; their values are parameters.
+        binary: whether the rows come in the binary form, which is read faster.
 
     Raises:
         DatabaseError: one of its kinds.
     """
-    with CancelScope(shield=True), translated(schema):
-        async with limited(conn), _AsyncCursor(conn, row_factory=tuple_row) as cursor:
-            await cursor.execute(sql.query(name, schema).encode(), params)
-            found = await cursor.fetchall() if cursor.description else []
+    found: list[Row] = []
+    alone = commits_alone(conn)
+    with CancelScope(shield=True):
+        try:
+            if isinstance(conn, PooledAsyncConnection):
+                async with limited(conn):
+                    found = await _fetched(conn, schema, name, params, where, binary=binary)
+            else:
+                found = await _fetched(conn, schema, name, params, where, binary=binary)
+        except psycopg.Error as error:
+            lost = alone and conn.closed
+            raise translation(error, schema, maybe_done=lost, filtered=bool(where)) from error
     return found
 
 
+async def _fetched(
+    conn: AsyncConnection[Any],
+    schema: str,
+    name: str,
+    params: Mapping[str, Any] | None,
+    where: str,
+    *,
+    binary: bool,
+) -> list[Row]:
+    # not closed: a cursor of this kind holds nothing, and leaving its block awaits twice
+    cursor = _AsyncCursor(conn, row_factory=tuple_row)
+    await cursor.execute(sql.encoded(name, schema, where), params, binary=binary)
+    return await cursor.fetchall() if _has_rows(cursor) else []
+
+
 def run_sync(
-    conn: Connection[Any], schema: str, name: str, params: Mapping[str, Any] | None = None
+    conn: Connection[Any],
+    schema: str,
+    name: str,
+    params: Mapping[str, Any] | None = None,
+    where: str = "",
 ) -> list[Row]:
     """Do what `run` does, on a synchronous connection."""
-    with (
-        translated(schema),
-        limited_sync(conn),
-        _Cursor(conn, row_factory=tuple_row) as cursor,
-    ):
-        cursor.execute(sql.query(name, schema).encode(), params)
-        return cursor.fetchall() if cursor.description else []
+    cursor = _Cursor(conn, row_factory=tuple_row)
+    alone = commits_alone(conn)
+    try:
+        with limited_sync(conn):
+            cursor.execute(sql.encoded(name, schema, where), params)
+            return cursor.fetchall() if _has_rows(cursor) else []
+    except psycopg.Error as error:
+        lost = alone and conn.closed
+        raise translation(error, schema, maybe_done=lost, filtered=bool(where)) from error
+
+
+def _has_rows(cursor: AsyncCursor[Row] | Cursor[Row]) -> bool:
+    # its description would say so too, and make an object for each column first
+    return cursor.pgresult is not None and cursor.pgresult.nfields > 0
 
 
 async def connect(
@@ -199,23 +190,29 @@ async def connect(
         DatabaseUnavailable: there is no server, or it refuses.
     """
     kind = PooledAsyncConnection if pooled else AsyncConnection[Row]
-    with CancelScope(shield=True), translated(schema):
+    known = cutoff.current()
+    with known.opening(), translated(schema):
         conn = await kind.connect(
-            conninfo(dsn, application_name=name),
+            dsns.conninfo(dsn, application_name=name),
             autocommit=True,
             row_factory=tuple_row,
             prepare_threshold=prepare_threshold(pooled=pooled),
         )
         if isinstance(conn, PooledAsyncConnection):
             conn.time_limit = timeout
-            return conn
-        try:
-            await conn.execute(_session_settings(conn, timeout).encode())
-        except BaseException:
-            # asyncio's own cancellation, of a program that ends, passes the shield
-            await conn.close()
-            raise
+        else:
+            await _set_up(conn, timeout)
+    known.know(conn)
     return conn
+
+
+async def _set_up(conn: AsyncConnection[Row], timeout: float) -> None:
+    try:
+        await conn.execute(_session_settings(conn, timeout).encode())
+    except BaseException:
+        # asyncio's own cancellation, of a program that ends, passes the shield
+        await conn.close()
+        raise
 
 
 def connect_sync(
@@ -225,7 +222,7 @@ def connect_sync(
     kind = PooledConnection if pooled else Connection[Row]
     with translated(schema):
         conn = kind.connect(
-            conninfo(dsn, application_name=name),
+            dsns.conninfo(dsn, application_name=name),
             autocommit=True,
             row_factory=tuple_row,
             prepare_threshold=prepare_threshold(pooled=pooled),
@@ -236,11 +233,15 @@ def connect_sync(
 
 
 def set_up(conn: Connection[Row], timeout: float) -> None:
-    """Bound the statements of a new synchronous connection."""
-    if isinstance(conn, PooledConnection):
-        conn.time_limit = timeout
-    else:
-        conn.execute(_session_settings(conn, timeout).encode())
+    """Bound the statements of a new synchronous connection, or close it."""
+    try:
+        if isinstance(conn, PooledConnection):
+            conn.time_limit = timeout
+        else:
+            conn.execute(_session_settings(conn, timeout).encode())
+    except BaseException:
+        conn.close()
+        raise
 
 
 def prepare_threshold(*, pooled: bool) -> int | None:

@@ -6,11 +6,13 @@ from uuid import UUID
 
 from anyio import CancelScope, wait_readable
 from psycopg import AsyncConnection
+from psycopg.sql import SQL, Composed, Identifier
 
 from baton.events import Snapshot, StepUpdated, WorkflowFinished, to_event
 from baton.store import door
 from baton.store.pools import Database
 from baton.store.rows import document
+from baton.store.translation import translated
 
 ALL = "workflow:all"
 
@@ -68,16 +70,16 @@ class Hearing:
 
     async def listen(self, channel: str) -> None:
         """Hear a channel; when this has returned, everything is heard that commits from then on."""
-        await self._say(f'listen "{channel}"')
+        await self._say(SQL("listen {}").format(Identifier(channel)))
 
     async def unlisten(self, channel: str) -> None:
         """Hear a channel no more."""
-        await self._say(f'unlisten "{channel}"')
+        await self._say(SQL("unlisten {}").format(Identifier(channel)))
 
     async def wait(self) -> None:
         """Wait until something has arrived, or the connection is lost; may be cancelled."""
         if not self._received:
-            with door.translated(self._schema):
+            with translated(self._schema):
                 descriptor = self._conn.fileno()
             await wait_readable(descriptor)
 
@@ -87,14 +89,15 @@ class Hearing:
         Raises:
             DatabaseUnavailable: the connection is lost.
         """
-        with door.translated(self._schema):
+        with translated(self._schema):
             pgconn = self._conn.pgconn
             pgconn.consume_input()
             while (notify := pgconn.notifies()) is not None:
-                self._received.append((notify.relname.decode(), notify.extra.decode()))
+                channel, payload = notify.relname, notify.extra
+                self._received.append((channel.decode(), payload.decode("utf-8", "replace")))
         received, self._received = self._received, []
         return received
 
-    async def _say(self, statement: str) -> None:
-        with CancelScope(shield=True), door.translated(self._schema):
-            await self._conn.execute(statement.encode())
+    async def _say(self, statement: Composed) -> None:
+        with CancelScope(shield=True), translated(self._schema):
+            await self._conn.execute(statement)

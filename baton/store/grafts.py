@@ -1,5 +1,6 @@
 """Steps that are added to workflows that run: how they are written down, and what is refused."""
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -14,6 +15,7 @@ from baton.errors import (
     BatonError,
     CyclicWorkflow,
     DatabaseError,
+    DuplicateWorkflow,
     NotFound,
     StepBegun,
     StepTaken,
@@ -23,10 +25,11 @@ from baton.errors import (
 from baton.jobs import Grafted
 from baton.store.door import Row
 from baton.store.jobs import job_columns
-from baton.store.workflows import Plan, identity_of, inner_columns, job_of, step_columns
+from baton.store.plans import Plan, identity_of, inner_columns, job_of, step_columns
 from baton.workflows import Graft, NewStep, Workflow
 
 REFUSED = "BT002"  # what refuse_graft raises
+_ID = re.compile(r"[0-9a-f-]{36}")
 
 _STEP = {
     "queues": "queue",
@@ -67,6 +70,9 @@ _FLOW = {
     "sub_on_finished": "on_finished",
     "sub_counted": "counted",
     "sub_priorities": "priority",
+    "sub_max_costs": "max_cost",
+    "sub_max_tokens": "max_tokens",
+    "sub_on_exceeded": "on_exceeded",
 }
 
 
@@ -173,8 +179,12 @@ def refusals() -> Iterator[None]:
         yield
     except DatabaseError as error:
         cause = error.__cause__
-        if isinstance(cause, psycopg.Error) and cause.sqlstate == REFUSED:
-            raise _refusal(from_json(cause.diag.message_detail or "{}")) from error
+        if isinstance(cause, psycopg.Error):
+            told = cause.diag.message_detail or ""
+            if cause.sqlstate == REFUSED:
+                raise _refusal(from_json(told or "{}")) from error
+            if cause.diag.constraint_name == "workflows_pkey" and (found := _ID.search(told)):
+                raise DuplicateWorkflow(found.group()) from error
         raise
 
 
@@ -193,5 +203,7 @@ def _refusal(facts: Mapping[str, str]) -> BatonError:
             return NotFound("step", repr(step))
         case "no workflow":
             return NotFound("workflow", step)
+        case "workflow taken":
+            return DuplicateWorkflow(step)
         case _:
             return StepTaken(step)

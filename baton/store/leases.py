@@ -4,6 +4,8 @@ Synchronous, because a thread of its own renews the lease: user code that blocks
 not make its process look dead. The same connection holds the advisory lock that tells a crash.
 """
 
+import select
+import socket
 from collections.abc import Mapping
 
 from baton import documents
@@ -42,12 +44,19 @@ class LeaseConnection:
             connect_timeout=max(2, int(timeout)),
         )
 
-    def acquire(self, node: str, queues: Mapping[str, int]) -> int:
-        """Take a new lease, guarded by an advisory lock if it can be; return its id."""
+    def acquire(self, node: str, queues: Mapping[str, int], process: str | None = None) -> int:
+        """Take a new lease, guarded by an advisory lock if it can be; return its id.
+
+        Args:
+            node: what people call the process.
+            queues: what it serves, and how many jobs of each at once.
+            process: what others of the same machine know it by.
+        """
         params = {
             "node": node,
             "queues": documents.encode(dict(queues)),
             "guarded": self._guards,
+            "process": process,
             "ttl": self._ttl,
         }
         [(lease,)] = door.run_sync(self._conn, self._schema, "lease_acquire", params)
@@ -68,6 +77,16 @@ class LeaseConnection:
         served = None if queues is None else documents.encode(dict(queues))
         params = {"lease": lease, "ttl": self._ttl, "queues": served}
         return bool(door.run_sync(self._conn, self._schema, "lease_renew", params))
+
+    def wait(self, seconds: float, bell: socket.socket) -> None:
+        """Wait, but no longer than until the server speaks up, or somebody rings the bell.
+
+        A server says nothing unasked, except that it ends the connection.
+        """
+        poll = select.poll()
+        for each in (self._conn.fileno(), bell.fileno()):
+            poll.register(each, select.POLLIN)
+        poll.poll(seconds * 1000)
 
     def release(self, lease: int) -> None:
         """Give a lease back."""

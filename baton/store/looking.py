@@ -10,6 +10,7 @@ from baton.filters import LARGEST_ID, WorkflowPage
 from baton.jobs import Job
 from baton.states import State
 from baton.status import Progress, WorkflowStatus
+from baton.store import matching
 from baton.store.asking import Asking, Statement
 from baton.store.door import Row
 from baton.store.rows import document, texts, to_job, to_node, to_workflow
@@ -112,6 +113,7 @@ def workflows(page: WorkflowPage) -> Asking[list[WorkflowStatus]]:
         NotFound: there is no workflow that was named, as the parent or as the last one before.
     """
     before, before_id = yield from _place(page)
+    fits = matching.workflows(page.where)
     rows = yield Statement(
         "workflow_list",
         {
@@ -125,7 +127,9 @@ def workflows(page: WorkflowPage) -> Asking[list[WorkflowStatus]]:
             "before": before,
             "before_id": before_id,
             "limit": page.limit,
+            **fits.params,
         },
+        fits.sql,
     )
     return [_listed(row) for row in rows]
 

@@ -14,7 +14,8 @@ from psycopg.errors import LockNotAvailable
 from psycopg.sql import SQL, Identifier
 
 from baton.errors import MaintenanceBusy, RebuildHeldUp
-from baton.store import door, migrations, shipped, sql
+from baton.store import door, dsns, migrations, shipped, sql
+from baton.store.translation import translated
 from baton.upkeep import Holder, Index, Report, Table, to_rebuild
 
 PATIENCE = 60.0  # seconds that a rebuild waits for the transactions of others
@@ -138,9 +139,9 @@ def maintenance(
         DatabaseError: the database refused or is away, or its schema is not this Baton's.
     """
     sql.check_schema(schema)
-    info = door.conninfo(dsn, application_name="baton maintain")
+    info = dsns.conninfo(dsn, application_name="baton maintain")
     with (
-        door.translated(schema),
+        translated(schema),
         Connection.connect(info, autocommit=True, prepare_threshold=None) as conn,
     ):
         yield Maintenance.over(conn, schema, warn)

@@ -18,20 +18,20 @@ last migration and in its transaction. ``create or replace`` gives the rules for
 A migration can't call a routine: in an empty database there are none yet.
 
 Every transaction takes one advisory lock per schema, and then looks what there is to do: of two
-processes that migrate at once, the second waits and finds nothing left. Nothing is kept in the
-session, so the connection may lead through a pooler in transaction mode.
+processes that migrate at once, the second waits and finds nothing left. What was made is opened in
+the same transaction to the roles that may use the schema already (see `grants`).
 
 Instead of a DSN everything here takes a connection that the program has opened: its transaction
 then holds all of it, the lock too, and nothing is committed.
 """
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import psycopg
-from psycopg import Connection, IsolationLevel
+from psycopg import Connection
+from psycopg.sql import SQL, Identifier
 
 from baton.errors import (
     ConfigurationError,
@@ -40,11 +40,13 @@ from baton.errors import (
     SchemaOutdated,
     SchemaTooNew,
 )
-from baton.store import door, shipped, sql
+from baton.store import door, grants, shipped, sql, turns
 from baton.store.shipped import ROUTINES, Change, Migration, known
+from baton.store.turns import Place
 
 __all__ = [
     "Losses",
+    "Place",
     "Undone",
     "down",
     "known",
@@ -55,12 +57,6 @@ __all__ = [
     "script",
     "version",
 ]
-
-OLDEST_SERVER = 15
-
-Place = str | Connection[Any]
-
-_USABLE = (psycopg.pq.TransactionStatus.IDLE, psycopg.pq.TransactionStatus.INTRANS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,10 +121,10 @@ def migrate(place: Place, *, schema: str = "baton", to: int | None = None) -> li
     """
     target = _target(to)
     names: list[str] = []
-    with _connected(place, schema) as conn:
+    with turns.connected(place, schema) as conn:
         left = 1
         while left > 0:
-            with _turn(conn, schema):
+            with turns.turn(conn, schema):
                 applied, left = _forward(conn, schema, target)
             names += applied
     return names
@@ -141,7 +137,7 @@ def pending(place: Place, *, schema: str = "baton", to: int | None = None) -> li
         ConfigurationError, MigrationChanged, SchemaTooNew, DatabaseError: as `migrate` does.
     """
     target = _target(to)
-    with _connected(place, schema) as conn, _transaction(conn, schema):
+    with turns.connected(place, schema) as conn, turns.transaction(conn, schema):
         applied = _applied(conn, schema, _facts(conn, schema))
         changes = shipped.missing(applied, target)
     return [change.name for transaction in changes for change in transaction]
@@ -153,7 +149,7 @@ def version(place: Place, *, schema: str = "baton") -> int | None:
     Raises:
         DatabaseError: the database refused or is away.
     """
-    with _connected(place, schema) as conn, _transaction(conn, schema):
+    with turns.connected(place, schema) as conn, turns.transaction(conn, schema):
         [(found,)] = door.run_sync(conn, schema, "schema_version")
     return None if found is None else int(found)
 
@@ -165,7 +161,7 @@ def losses(place: Place, *, schema: str = "baton", to: int = 0) -> Losses:
         ConfigurationError, MigrationChanged, SchemaTooNew, DatabaseError: as `down` does.
     """
     target = _target(to)
-    with _connected(place, schema) as conn, _transaction(conn, schema):
+    with turns.connected(place, schema) as conn, turns.transaction(conn, schema):
         steps = _undone(_applied(conn, schema, _facts(conn, schema)), target)
         if target > 0 or not steps:
             return Losses([step.name for step in steps])
@@ -186,10 +182,10 @@ def down(place: Place, *, schema: str = "baton", to: int = 0) -> Undone:
     target = _target(to)
     names: list[str] = []
     notice = None
-    with _connected(place, schema) as conn:
+    with turns.connected(place, schema) as conn:
         left = 1
         while left > 0:
-            with _turn(conn, schema):
+            with turns.turn(conn, schema):
                 facts = _facts(conn, schema)
                 steps = _undone(_applied(conn, schema, facts), target)
                 left = len(steps) - 1
@@ -214,7 +210,7 @@ def script(*, schema: str = "baton", to: int | None = None) -> str:
         f"-- Makes Baton's tables, version {target}, in a database without them.",
         "set local search_path = pg_catalog;",
         "set local check_function_bodies = off;",
-        f"create schema if not exists {schema};\n",
+        f"create schema if not exists {sql.quoted(schema)};\n",
         shipped.bookkeeping(),
     ]
     for changes in shipped.missing({}, target):
@@ -245,52 +241,6 @@ def _undone(applied: Mapping[str, str], target: int) -> list[Migration]:
     return [step for step in newest_first if step.name in applied and step.version > target]
 
 
-@contextmanager
-def _connected(place: Place, schema: str) -> Iterator[Connection[Any]]:
-    sql.check_schema(schema)
-    with door.translated(schema), _opened(place, schema) as conn:
-        if conn.info.server_version < OLDEST_SERVER * 10_000:
-            raise DatabaseError(
-                f"the server is PostgreSQL {conn.info.server_version // 10_000} and Baton needs "
-                f"{OLDEST_SERVER} or newer"
-            )
-        yield conn
-
-
-@contextmanager
-def _opened(place: Place, schema: str) -> Iterator[Connection[Any]]:
-    if isinstance(place, Connection):
-        # this begins a transaction, if the connection has none and does not commit by itself
-        [(statement_timeout, search_path)] = door.run_sync(place, schema, "migrations_kept")
-        kept = {"statement_timeout": statement_timeout, "search_path": search_path}
-        try:
-            yield place
-        finally:
-            if place.info.transaction_status in _USABLE:
-                door.run_sync(place, schema, "migrations_restore", kept)
-        return
-    info = door.conninfo(place, application_name="baton migrate")
-    with Connection.connect(info, autocommit=True, prepare_threshold=None) as conn:
-        # or the look after the wait for the lock would see what was before it
-        conn.isolation_level = IsolationLevel.READ_COMMITTED
-        yield conn
-
-
-@contextmanager
-def _transaction(conn: Connection[Any], schema: str) -> Iterator[None]:
-    with conn.transaction():
-        door.run_sync(conn, schema, "migrations_session")
-        yield
-
-
-@contextmanager
-def _turn(conn: Connection[Any], schema: str) -> Iterator[None]:
-    """Begin a transaction in which nobody else migrates; what was read before may have changed."""
-    with _transaction(conn, schema):
-        door.run_sync(conn, schema, "migrations_lock")
-        yield
-
-
 def _forward(conn: Connection[Any], schema: str, target: int) -> tuple[list[str], int]:
     """Apply what comes next; return the names, and how many transactions are left."""
     facts = _facts(conn, schema)
@@ -307,6 +257,7 @@ def _forward(conn: Connection[Any], schema: str, target: int) -> tuple[list[str]
         _begin_bookkeeping(conn, schema, present=facts.present)
     for change in transactions[0]:
         _apply(conn, schema, change)
+    grants.renew(conn, schema)
     return [change.name for change in transactions[0]], len(transactions) - 1
 
 
@@ -336,7 +287,7 @@ def _applied(conn: Connection[Any], schema: str, facts: _Facts) -> dict[str, str
 
 def _begin_bookkeeping(conn: Connection[Any], schema: str, *, present: bool) -> None:
     # "if not exists" asks for the right to create schemas even when there is nothing to create
-    create = "" if present else f"create schema {schema};\n"
+    create = "" if present else f"create schema {sql.quoted(schema)};\n"
     _execute(conn, schema, "the table of migrations", create + shipped.bookkeeping())
 
 
@@ -347,7 +298,7 @@ def _end_bookkeeping(conn: Connection[Any], schema: str) -> str | None:
         return None  # it is the database's
     try:
         with conn.transaction():
-            conn.execute(f"drop schema {schema}".encode())
+            conn.execute(SQL("drop schema {}").format(Identifier(schema)))
     except (
         psycopg.errors.DependentObjectsStillExist,
         psycopg.errors.InsufficientPrivilege,

@@ -5,7 +5,7 @@ plan serves connections of both kinds. Each statement is bounded, and commits by
 caller's transaction is used.
 """
 
-from collections.abc import Awaitable, Callable, Generator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -19,19 +19,21 @@ from baton.filters import Criteria
 from baton.jobs import Job
 from baton.outcomes import MESSAGE_LIMIT
 from baton.states import State
-from baton.store import door
+from baton.store import door, matching
+from baton.store.asking import Asking, Statement
 from baton.store.jobs import job_columns
 from baton.store.rows import to_job
+from baton.store.translation import translated
 
 BATCH = 1_000  # jobs that a statement changes
 WINDOW = 10_000  # jobs that a statement looks at
 
-Statement = tuple[str, Mapping[str, Any]]
 T = TypeVar("T")
-Planned = Generator[Statement, Sequence[door.Row], T]
+Planned = Asking[T]
 Plan = Planned[int]
-Runner = Callable[[str, Mapping[str, Any]], Awaitable[Sequence[door.Row]]]
-SyncRunner = Callable[[str, Mapping[str, Any]], Sequence[door.Row]]
+Tell = Callable[[float, int], None]
+Runner = Callable[[str, Mapping[str, Any], str], Awaitable[Sequence[door.Row]]]
+SyncRunner = Callable[[str, Mapping[str, Any], str], Sequence[door.Row]]
 
 _COLUMNS = {
     "queue": "queues",
@@ -73,10 +75,23 @@ RETRY = Action(
     (*_FAILED, State.RETRYABLE),
 )
 DELETE = Action("jobs_delete", _DELETABLE, _DELETABLE)
+EDIT = Action("job_update", tuple(State), tuple(State))
+
+ACTIONS: Mapping[str, Action] = {
+    "cancel": CANCEL,
+    "retry": RETRY,
+    "delete": DELETE,
+    "edit": EDIT,
+}
 
 
 def plan(
-    action: Action, criteria: Criteria, *, reason: str | None = None, dry_run: bool = False
+    action: Action,
+    criteria: Criteria,
+    *,
+    reason: str | None = None,
+    dry_run: bool = False,
+    progress: Tell | None = None,
 ) -> Plan:
     """Plan an action on the jobs that fit; the generator returns how many it was done to.
 
@@ -85,6 +100,7 @@ def plan(
         criteria: to which jobs.
         reason: of a cancellation.
         dry_run: only count them.
+        progress: is told how much of the table was gone through, and how many jobs that were.
     """
     states = _states(action, criteria)
     params = {
@@ -96,20 +112,46 @@ def plan(
     if criteria.is_list and not dry_run:
         return (yield from _act(action, criteria.ids or (), params))
     count = 0
-    walk = _walk(criteria, states)
+    fits = matching.jobs(criteria.where)
+    walk = _walk(criteria, states) | fits.params
     while True:
-        [(ids, upto, last)] = yield "jobs_match", walk
+        [(found, upto, last)] = yield Statement("jobs_match", walk, fits.sql)
+        ids = _among(criteria, found)
         count += len(ids) if dry_run else (yield from _act(action, ids, params))
+        if progress is not None:
+            progress(min(1.0, (upto or last or 1) / (last or 1)), count)
         if upto is None or upto >= last:
             return count
         walk = {**walk, "after": upto, "last": last}
+
+
+def find(
+    criteria: Criteria, action: Action = EDIT, progress: Tell | None = None
+) -> Planned[list[int]]:
+    """Return the ids, ascending, of the jobs that fit and that an action would be done to."""
+    fits = matching.jobs(criteria.where)
+    walk = _walk(criteria, _states(action, criteria)) | fits.params
+    found: list[int] = []
+    while True:
+        [(ids, upto, last)] = yield Statement("jobs_match", walk, fits.sql)
+        found += _among(criteria, ids)
+        if progress is not None:
+            progress(min(1.0, (upto or last or 1) / (last or 1)), len(found))
+        if upto is None or upto >= last:
+            return found
+        walk = {**walk, "after": upto, "last": last}
+
+
+def _among(criteria: Criteria, ids: Sequence[int]) -> Sequence[int]:
+    """Return those that were seen before, where only they are meant."""
+    return ids if criteria.among is None else [each for each in ids if each in criteria.among]
 
 
 def _act(action: Action, ids: Sequence[int], params: Mapping[str, Any]) -> Plan:
     count = 0
     for start in range(0, len(ids), BATCH):
         batch = list(ids[start : start + BATCH])
-        [(done,)] = yield action.query, {**params, "ids": batch}
+        [(done,)] = yield Statement(action.query, {**params, "ids": batch})
         count += done
     return count
 
@@ -142,11 +184,11 @@ async def carry_out(run: Runner, planned: Planned[T]) -> T:
     rows: Sequence[door.Row] | None = None
     while True:
         try:
-            name, params = planned.send(rows) if rows is not None else next(planned)
+            statement = planned.send(rows) if rows is not None else next(planned)
         except StopIteration as end:
             found: T = end.value
             return found
-        rows = await run(name, params)
+        rows = await run(*statement)
 
 
 def carry_out_sync(run: SyncRunner, planned: Planned[T]) -> T:
@@ -154,11 +196,11 @@ def carry_out_sync(run: SyncRunner, planned: Planned[T]) -> T:
     rows: Sequence[door.Row] | None = None
     while True:
         try:
-            name, params = planned.send(rows) if rows is not None else next(planned)
+            statement = planned.send(rows) if rows is not None else next(planned)
         except StopIteration as end:
             found: T = end.value
             return found
-        rows = run(name, params)
+        rows = run(*statement)
 
 
 async def update(
@@ -179,7 +221,7 @@ async def update(
         limit: bytes that arguments and meta may take as JSON.
     """
     # as a whole, or a cancellation would leave the transaction open
-    with CancelScope(shield=True), door.translated(schema):
+    with CancelScope(shield=True), translated(schema):
         if _begins_by_itself(conn):
             await conn.execute("select")
         async with conn.transaction():
@@ -201,7 +243,7 @@ def update_sync(
     limit: int,
 ) -> Job | None:
     """Do what `update` does, on a synchronous connection."""
-    with door.translated(schema):
+    with translated(schema):
         if _begins_by_itself(conn):
             conn.execute("select")
         with conn.transaction():

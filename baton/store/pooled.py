@@ -15,8 +15,10 @@ from typing import Any
 
 import psycopg
 from psycopg import AsyncConnection, Connection
+from psycopg.pq import TransactionStatus
 
-from baton.errors import DatabaseUnavailable
+from baton.errors import CommitUnconfirmed, DatabaseUnavailable
+from baton.store.translation import tells_unconfirmed
 
 CANCEL_TIMEOUT = 5.0  # seconds
 
@@ -46,23 +48,34 @@ async def limited(conn: AsyncConnection[Any]) -> AsyncIterator[None]:
     if not isinstance(conn, PooledAsyncConnection):
         yield
         return
+    alone = conn.pgconn.transaction_status == TransactionStatus.IDLE
     try:
         async with asyncio.timeout(conn.time_limit):
             yield
     except TimeoutError:
         raise DatabaseUnavailable(
-            f"the statement took longer than {conn.time_limit:g} s and was cancelled"
+            f"the statement took longer than {conn.time_limit:g} s and was cancelled",
+            maybe_done=alone,
         ) from None
 
 
 @contextmanager
 def limited_sync(conn: Connection[Any]) -> Iterator[None]:
-    """Do what `limited` does, on a synchronous connection; psycopg then says what happened."""
+    """Do what `limited` does, on a synchronous connection; psycopg then says what happened.
+
+    Raises:
+        CommitUnconfirmed: it committed, and no standby confirmed that in time.
+    """
     if not isinstance(conn, PooledConnection):
         yield
         return
+    alone = conn.pgconn.transaction_status == TransactionStatus.IDLE
     at_work = threading.Lock()
-    ended = False
+    ended = unconfirmed = False
+
+    def hear(notice: psycopg.errors.Diagnostic) -> None:
+        nonlocal unconfirmed
+        unconfirmed = unconfirmed or tells_unconfirmed(notice)
 
     def cancel() -> None:
         with at_work, suppress(psycopg.Error):
@@ -72,9 +85,13 @@ def limited_sync(conn: Connection[Any]) -> Iterator[None]:
     timer = threading.Timer(conn.time_limit, cancel)
     timer.daemon = True
     timer.start()
+    conn.add_notice_handler(hear)
     try:
         yield
     finally:
+        conn.remove_notice_handler(hear)
         timer.cancel()
         with at_work:
             ended = True
+    if unconfirmed:  # the cancel came when all was done, but for the standby
+        raise CommitUnconfirmed(maybe_done=alone)

@@ -10,18 +10,22 @@ import select
 import threading
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
+from time import monotonic
 from typing import Any, Self
 
-from anyio import CancelScope, Lock, Semaphore, move_on_after
-from psycopg import AsyncConnection, Connection
+from anyio import CancelScope, Lock, Semaphore, WouldBlock, move_on_after
+from psycopg import AsyncConnection, Connection, OperationalError
 from psycopg.pq import TransactionStatus
 from psycopg.rows import tuple_row
-from psycopg_pool import ConnectionPool
+from psycopg_pool import ConnectionPool, PoolTimeout
 
 from baton.errors import DatabaseUnavailable
-from baton.store import door, migrations, sql
+from baton.store import door, dsns, migrations, sql
 from baton.store.door import Row
 from baton.store.pooled import PooledConnection
+from baton.store.translation import translated
+
+PATIENCE = 1.0  # seconds that a pool gets for a connection, before the server is asked itself
 
 
 class Database:
@@ -116,32 +120,63 @@ class Database:
             DatabaseUnavailable: none can be opened, or none became free in time.
             SchemaMissing, SchemaOutdated, SchemaTooNew: as `open` does.
         """
-        if self._closed:
-            await self.open()
-        with move_on_after(self._timeout) as waiting:
-            await self._free.acquire()
-        if waiting.cancelled_caught:
-            raise DatabaseUnavailable(
-                f"no connection became free within {self._timeout:g} s; raise pool_size"
-            )
+        conn = await self._lent()
         try:
-            conn = await self._take()
-            try:
-                with door.translated(self.schema):
-                    yield conn
-            finally:
-                await self._put(conn)
+            with translated(self.schema):
+                yield conn
+        except DatabaseUnavailable:
+            await self._discard(conn)
+            raise
         finally:
-            self._free.release()
+            await self._returned(conn)
 
-    async def run(self, name: str, params: Mapping[str, Any] | None = None) -> list[Row]:
-        """Run ``sql/queries/<name>.sql`` and return its rows.
+    async def run(
+        self, name: str, params: Mapping[str, Any] | None = None, where: str = ""
+    ) -> list[Row]:
+        """Run ``sql/queries/<name>.sql`` and return its rows; ``where`` is for its filter.
 
         Raises:
             DatabaseError: one of its kinds.
         """
-        async with self.connection() as conn:
-            return await door.run(conn, self.schema, name, params)
+        conn = await self._lent()
+        try:
+            return await door.run(conn, self.schema, name, params, where)
+        except DatabaseUnavailable:
+            await self._discard(conn)
+            raise
+        finally:
+            await self._returned(conn)
+
+    async def _discard(self, conn: AsyncConnection[Row]) -> None:
+        """Close a connection in trouble: a new one may find another server, and one that writes."""
+        with CancelScope(shield=True):
+            await conn.close()
+
+    async def _lent(self) -> AsyncConnection[Row]:
+        """Return a connection that is nobody else's until `_returned` gets it back."""
+        if self._closed:
+            await self.open()
+        try:
+            self._free.acquire_nowait()
+        except WouldBlock:
+            await self._wait()
+        try:
+            return await self._take()
+        except BaseException:
+            self._free.release()
+            raise
+
+    async def _wait(self) -> None:
+        with move_on_after(self._timeout) as waiting:
+            await self._free.acquire()
+        if waiting.cancelled_caught:
+            raise DatabaseUnavailable(_none_free(self._timeout))
+
+    async def _returned(self, conn: AsyncConnection[Row]) -> None:
+        try:
+            await self._put(conn)
+        finally:
+            self._free.release()
 
     async def _connect(self) -> AsyncConnection[Row]:
         return await door.connect(
@@ -151,7 +186,7 @@ class Database:
     async def _take(self) -> AsyncConnection[Row]:
         while self._idle:
             conn = self._idle.pop()
-            if _is_quiet(conn):
+            if is_quiet(conn):
                 return conn
             with CancelScope(shield=True):
                 await conn.close()
@@ -160,14 +195,18 @@ class Database:
     async def _put(self, conn: AsyncConnection[Row]) -> None:
         if conn.closed:
             return
-        if self._closed or conn.info.transaction_status != TransactionStatus.IDLE:
+        if self._closed or conn.pgconn.transaction_status != TransactionStatus.IDLE:
             with CancelScope(shield=True):
                 await conn.close()
         else:
             self._idle.append(conn)
 
 
-def _is_quiet(conn: AsyncConnection[Row]) -> bool:
+def _none_free(timeout: float) -> str:
+    return f"no connection became free within {timeout:g} s; raise pool_size"
+
+
+def is_quiet(conn: AsyncConnection[Row] | Connection[Row]) -> bool:
     """Whether an idle connection is alive: the server says nothing to one, except that it ends."""
     if conn.closed:
         return False
@@ -191,7 +230,7 @@ class SyncDatabase:
     ) -> None:
         self._pooled = pooled
         self.schema = sql.check_schema(schema)
-        self._conninfo = door.conninfo(dsn, application_name=name)
+        self._conninfo = dsns.conninfo(dsn, application_name=name)
         self._timeout = timeout
         self._size = size
         self._opening = threading.Lock()
@@ -220,25 +259,44 @@ class SyncDatabase:
     @contextmanager
     def connection(self) -> Iterator[Connection[Row]]:
         """Do what `Database.connection` does."""
-        with door.translated(self.schema), self._opened().connection() as conn:
-            yield conn
+        with translated(self.schema), self._lent() as conn:
+            try:
+                yield conn
+            except DatabaseUnavailable:
+                conn.close()  # a new one may find another server, and one that writes
+                raise
 
-    def run(self, name: str, params: Mapping[str, Any] | None = None) -> list[Row]:
+    @contextmanager
+    def _lent(self) -> Iterator[Connection[Row]]:
+        pool = self._opened()
+        conn = self._taken(pool)
+        try:
+            yield conn
+        finally:
+            pool.putconn(conn)
+
+    def _taken(self, pool: ConnectionPool[Connection[Row]]) -> Connection[Row]:
+        """Wait for a connection, or until one cannot be made."""
+        end = monotonic() + self._timeout
+        while True:
+            try:
+                return pool.getconn(timeout=min(PATIENCE, self._timeout))
+            except PoolTimeout:
+                if pool.get_stats()["pool_size"] < self._size:
+                    self._check_server()  # the pool tries once, and does not say what was wrong
+                if monotonic() >= end:
+                    raise DatabaseUnavailable(_none_free(self._timeout)) from None
+
+    def run(self, name: str, params: Mapping[str, Any] | None = None, where: str = "") -> list[Row]:
         """Do what `Database.run` does."""
         with self.connection() as conn:
-            return door.run_sync(conn, self.schema, name, params)
+            return door.run_sync(conn, self.schema, name, params, where)
 
     def _opened(self) -> ConnectionPool[Connection[Row]]:
         with self._opening:
             if self._pool is None:
                 # the pool retries in silence; one plain connection says at once what is wrong
-                with (
-                    door.translated(self.schema),
-                    Connection.connect(
-                        self._conninfo, autocommit=True, prepare_threshold=None
-                    ) as conn,
-                ):
-                    self.check(conn)
+                self._check_server()
                 self._pool = ConnectionPool(
                     self._conninfo,
                     connection_class=PooledConnection if self._pooled else Connection[Row],
@@ -250,10 +308,25 @@ class SyncDatabase:
                     min_size=1,
                     max_size=self._size,
                     configure=self._configure,
-                    timeout=self._timeout,
+                    check=_check,
+                    reconnect_timeout=0,  # or it would wait longer and longer between two tries
                     open=True,
                 )
             return self._pool
 
+    def _check_server(self) -> None:
+        with (
+            translated(self.schema),
+            Connection.connect(self._conninfo, autocommit=True, prepare_threshold=None) as conn,
+        ):
+            self.check(conn)
+
     def _configure(self, conn: Connection[Row]) -> None:
         door.set_up(conn, self._timeout)
+
+
+def _check(conn: Connection[Row]) -> None:
+    """Refuse what the pool is about to lend when the server has ended it."""
+    if not is_quiet(conn):
+        conn.close()  # or the pool would take it back, and lend it again
+        raise OperationalError("the server has ended the connection")

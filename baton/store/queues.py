@@ -5,22 +5,32 @@ client run it.
 """
 
 from collections.abc import Collection, Mapping, Sequence
+from difflib import get_close_matches
 from typing import Any, NamedTuple
 
 from baton import documents
+from baton.errors import UnknownQueue
 from baton.queues import QueueProcess, QueueStatus, Said
+from baton.search import QueueSearch
+from baton.store import matching
+from baton.store.asking import Asking, Statement
 from baton.store.door import Row
+from baton.store.operations import Tell
 from baton.store.pools import Database
 from baton.store.rows import document
 
+NEAR_AMONG = 10_000  # names of queues among which near ones are looked for
+COUNTED = 100_000  # jobs of a queue that are counted where people look
+NO_FILTER = QueueSearch()
 PORTION = 10_000  # jobs that one statement looks at when a queue is divided anew
 
 
 class Call(NamedTuple):
-    """A file of ``sql/queries`` and its parameters."""
+    """A file of ``sql/queries``, its parameters, and conditions for its filter."""
 
     name: str
     params: Mapping[str, Any]
+    where: str = ""
 
 
 def pause(queue: str, node: str | None, by: str | None) -> Call:
@@ -48,14 +58,55 @@ def limit(queue: str, changes: Mapping[str, Any]) -> Call:
     return Call("queue_limit", {"queue": queue, "changes": documents.encode(dict(changes))})
 
 
-def partition(queue: str, after: int) -> Call:
-    """Divide a portion of the jobs anew; one row, the id to go on after, or null at the end."""
-    return Call("queue_partition", {"queue": queue, "after": after, "most": PORTION})
+def divide(queue: str, progress: Tell | None) -> Asking[None]:
+    """Divide the jobs of a queue anew, in portions that commit by themselves."""
+    after: int | None = 0
+    looked = 0
+    while after is not None:
+        params = {"queue": queue, "after": after, "most": PORTION}
+        [(after, jobs, newest)] = yield Statement("queue_partition", params)
+        looked += jobs
+        if progress is not None:
+            progress(1.0 if after is None else min(1.0, after / (newest or after)), looked)
 
 
-def every() -> Call:
-    """Return rows for `to_status`."""
-    return Call("queue_list", {})
+def listed(
+    search: QueueSearch = NO_FILTER,
+    *,
+    after: str | None = None,
+    limit: int | None = None,
+    most: int | None = None,
+) -> Call:
+    """Return rows for `to_status`, by name.
+
+    Args:
+        search: which queues; as many jobs are counted as it compares counts with, at least.
+        after: the last one of the page before.
+        limit: how many queues at most.
+        most: how many jobs of each queue are counted at most, those that are available and those
+            that are not due yet each; ``None`` counts all.
+    """
+    fits = matching.queues(search.conditions)
+    most = None if most is None else max(most, search.largest + 1)
+    params = {"after": after, "limit": limit, "most": most, **fits.params}
+    return Call("queue_list", params, fits.sql)
+
+
+def known(name: str) -> Asking[bool]:
+    """Say whether anybody knows a queue."""
+    [(found,)] = yield Statement("queue_known", {"queue": name})
+    return bool(found)
+
+
+def check_known(name: str) -> Asking[None]:
+    """Check that somebody knows a queue.
+
+    Raises:
+        UnknownQueue: nobody does; it tells the names that are near.
+    """
+    if not (yield from known(name)):
+        names = yield Statement("offer_queues", {"most": NEAR_AMONG})
+        raise UnknownQueue(name, get_close_matches(name, [row[0] for row in names], n=2))
 
 
 def processes(queue: str) -> Call:
@@ -65,11 +116,13 @@ def processes(queue: str) -> Call:
 
 def to_status(row: Row) -> QueueStatus:
     """Return the queue of a row of ``queue_list.sql``."""
-    (name, counts, process_count, slots, scaled_to, paused_at, paused_by, nodes, *limits) = row
+    (name, counts, cut, process_count, slots, scaled_to, *rest) = row
+    paused_at, paused_by, nodes, *limits = rest
     global_limit, rate_limit, rate_period, partition_by, ageing = limits
     return QueueStatus(
         name=name,
         counts=document(counts),
+        cut=tuple(cut),
         processes=process_count,
         slots=int(slots),
         scaled_to=scaled_to,

@@ -14,6 +14,8 @@ ROUTINES = "routines"
 
 _FILE = re.compile(r"(?P<version>\d{3})_\w+\.sql")
 _CREATED = re.compile(r"^create or replace (?:function|procedure) baton\.(\w+)", re.MULTILINE)
+_VIEW = re.compile(r"^create view baton\.(\w+)", re.MULTILINE)
+_INDEX = re.compile(r"^create (?:unique )?index (\w+) on baton\.[^;]*(?=;)", re.MULTILINE)
 _TABLE = re.compile(r"^create (?:unlogged )?table baton\.(\w+)", re.MULTILINE)
 
 
@@ -79,8 +81,17 @@ def routine_names() -> list[str]:
 
 def table_names() -> list[str]:
     """Return the names of the tables that migrations make."""
-    made = "\n".join(migration.change.text for migration in migrations())
-    return sorted(set(_TABLE.findall(made)))
+    return sorted(set(_TABLE.findall(_everything())))
+
+
+def index_statements() -> dict[str, str]:
+    """Return what makes each index that is not part of a constraint, by its name."""
+    return {found[1]: " ".join(found[0].split()) for found in _INDEX.finditer(_everything())}
+
+
+def view_names() -> list[str]:
+    """Return the names of the views that migrations make."""
+    return sorted(set(_VIEW.findall(_everything())))
 
 
 def bookkeeping() -> str:
@@ -122,6 +133,10 @@ def missing(applied: Mapping[str, str], target: int) -> list[list[Change]]:
             transactions.append([])
         transactions[-1].append(replaced)
     return transactions
+
+
+def _everything() -> str:
+    return "\n".join(migration.change.text for migration in migrations())
 
 
 def _files() -> list[tuple[Path, re.Match[str]]]:

@@ -8,7 +8,15 @@ from uuid import UUID
 import psycopg
 
 from baton import documents
-from baton.errors import DatabaseError, InvalidSignal, NotFound, TooLarge, WorkflowEnded
+from baton.approvals import ANSWERS
+from baton.errors import (
+    AnswersApproval,
+    DatabaseError,
+    InvalidSignal,
+    NotFound,
+    TooLarge,
+    WorkflowEnded,
+)
 from baton.store import looking
 from baton.store.asking import Asking, Statement
 
@@ -28,6 +36,7 @@ def signal(
     Raises:
         NotFound: there is no such workflow.
         InvalidSignal: the name or the payload can't be stored.
+        AnswersApproval: only the answer to an approval has such a name.
         TooLarge: the payload is too large.
     """
     params = {
@@ -57,9 +66,12 @@ def refusals(given: UUID | str) -> Iterator[None]:
 
 def _checked(name: str) -> str:
     try:
-        return documents.check_text(name, "the name of a signal")
+        documents.check_text(name, "the name of a signal", most=documents.NAME_BYTES)
     except ValueError as error:
         raise InvalidSignal(str(error)) from None
+    if name.startswith(ANSWERS):
+        raise AnswersApproval(name)
+    return name
 
 
 def _encoded(payload: Any, limit: int) -> str:

@@ -64,7 +64,7 @@ def retry(given: UUID | str, choice: RetryChoice, *, dry_run: bool) -> Asking[Re
         NothingToRetry: no step would run again.
     """
     found = yield from looking.workflow_id(given)
-    yield from _check_names(found, given, choice.names or ())
+    yield from check_names(found, given, choice.names or ())
     params = {
         "id": found,
         "names": None if choice.names is None else list(choice.names),
@@ -105,7 +105,7 @@ def skip(
     """
     found = yield from looking.workflow_id(given)
     was: str | None
-    [was] = yield from _check_names(found, given, [name])
+    [was] = yield from check_names(found, given, [name])
     if not dry_run:
         params = {
             "id": found,
@@ -119,7 +119,7 @@ def skip(
     return State(was)
 
 
-def _check_names(found: UUID, given: UUID | str, names: Sequence[str]) -> Asking[list[str]]:
+def check_names(found: UUID, given: UUID | str, names: Sequence[str]) -> Asking[list[str]]:
     """Return the states of steps."""
     names = [documents.storable(name, len(name)) for name in names]
     rows = yield Statement("steps_named", {"id": found, "names": names})

@@ -12,11 +12,15 @@ from baton.ambient import ambient
 from baton.client import Client, SyncClient
 from baton.errors import InvalidData
 from baton.jobs import Job
+from baton.llm.making import meter_of
+from baton.llm.tally import Tally
 from baton.outcomes import Ack, failure, settle
+from baton.services.admission import Admission
 from baton.services.callbacks import Callbacks
 from baton.services.executor import Executor
 from baton.services.grafting import completer
 from baton.services.lease_keeper import node_name
+from baton.services.scribe import Scribe
 from baton.services.transitions import tell_cycle
 from baton.settings import Settings
 from baton.states import State
@@ -66,15 +70,25 @@ class Claims:
         An attempt whose words the database refuses has failed.
         """
         capacities = {self._queue: most} if most else {}
+        used = _ended(job, ack)
         try:
-            cycle = await self._connection.cycle(self.lease, [ack], capacities)
+            cycle = await self._connection.cycle(self.lease, [ack], capacities, used=used)
         except InvalidData as error:
             ack = settle(job, failure(error))
-            cycle = await self._connection.cycle(self.lease, [ack], capacities)
+            used = _ended(job, ack)
+            cycle = await self._connection.cycle(self.lease, [ack], capacities, used=used)
         tell_cycle([(job, ack)], cycle)
         if ack.completed and not cycle.accepted:
             ack = replace(ack, state=State.COMPLETED)  # in a transaction of its own
         return (ack if cycle.accepted or ack.completed else None), cycle.jobs
+
+
+def _ended(job: Job, ack: Ack) -> list[Tally]:
+    """Return what an attempt that ended has used of language models."""
+    if job.claim is None or job.claim.tally is None:
+        return []
+    job.claim.tally.end(ack.state.value, ack.duration)
+    return [job.claim.tally]
 
 
 class Runner:
@@ -90,14 +104,17 @@ class Runner:
         self._acks: list[Ack | None] = []
         self._performing: Job | None = None
         self.errors: list[BaseException] = []
+        self._scribe = Scribe(database, interval=TTL)
         self._executor = Executor(
             registry,
-            slots=1,
+            queues={"default": 1},
             max_result_bytes=settings.max_result_bytes,
             on_done=lambda _, ack: self._acks.append(ack),
             resources=resources,
             max_args_bytes=settings.max_args_bytes,
             complete=completer(database),
+            meter=meter_of(settings, registry, on_capture=self._scribe.note),
+            admit=Admission(database, announce=settings.events).ask,
         )
 
     @classmethod
@@ -134,6 +151,7 @@ class Runner:
         self._performing = job
         self._executor.submit(job)
         await self._executor.wait_idle()
+        await self._scribe.drain()
         [ack] = self._acks
         return ack
 

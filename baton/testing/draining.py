@@ -30,7 +30,7 @@ class Drained:
         retryable: it failed, and is to be tried again.
         discarded: it failed for the last time, or was given up.
         cancelled: it was cancelled, by its worker or because it can't be run any more.
-        snoozed: its worker put it off, or waits for a signal.
+        snoozed: its worker put it off, or waits for a signal; or a budget holds it.
         scheduled: how many of all were staged although they were scheduled for later.
     """
 
@@ -210,7 +210,8 @@ class _Drain:
     async def _perform(self, job: Job, most: int) -> Sequence[Job]:
         ack = await self.runner.perform(job)
         self.performed.append(job.id)
-        if ack is None:
+        if ack is None:  # a budget held it
+            self.counts["snoozed"] += 1
             return []
         written, jobs = await self.claims.acknowledge(job, ack, most)
         if written is not None:

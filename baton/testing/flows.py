@@ -9,12 +9,12 @@ from typing import Any, Literal
 from baton.jobs import Grafted, Job, NewJob, Step
 from baton.outcomes import Outcome, Skipped, Success, WaitForSignal
 from baton.states import State
+from baton.store.plans import identity_of, job_of
 from baton.store.rows import document
-from baton.store.workflows import identity_of, job_of
 from baton.testing.gates import End, gate_of
 from baton.testing.grafting import Growth, PlayedClaim
 from baton.testing.making import cancelled, completed, failed
-from baton.testing.saying import Signals
+from baton.testing.saying import Signals, decision
 from baton.workflows import Graft, NewStep, Workflow
 
 Make = Callable[[NewJob, Mapping[str, Any]], Job]
@@ -111,7 +111,7 @@ class Flow:
             return await self._inner(step.workflow, job, step), False
         if step.kind == "sleep":
             return completed(job, datetime.now(UTC)), False
-        if step.kind == "signal":
+        if step.kind in {"signal", "approval"}:
             return self._wait(step, job), False
         claim = PlayedClaim(partial(self._graft, step))
         job, outcome = await self._run(replace(job, step=self._place(step), claim=claim))
@@ -137,11 +137,20 @@ class Flow:
         waited = self.signals.heard(self.workflow.workflow_id, step.signal, limited=limited)
         if waited is None:
             return replace(job, state=State.SUSPENDED)
+        now = datetime.now(UTC)
         if waited.arrived:
             self.results[step.name] = waited.payload
-            return completed(job, datetime.now(UTC))
-        cause = f"signal {step.signal} did not come within {step.wait_seconds:g} s"
-        return failed(job, State(step.on_timeout), cause, datetime.now(UTC))
+            if step.kind == "approval" and not waited.payload["approved"]:
+                cause = f"rejected by {waited.payload['by']}"
+                return failed(job, State(step.job.args["on_rejected"]), cause, now)
+            return completed(job, now)
+        if step.kind == "approval":
+            if step.on_timeout == "completed":
+                self.results[step.name] = decision(approved=True, by=None)
+            cause = f"nobody answered within {step.wait_seconds:g} s"
+        else:
+            cause = f"signal {step.signal} did not come within {step.wait_seconds:g} s"
+        return failed(job, State(step.on_timeout), cause, now)
 
     async def _inner(self, workflow: Workflow, job: Job, step: NewStep) -> Job:
         workflow = workflow.inside(self.workflow)

@@ -12,7 +12,7 @@ from baton.errors import (
     StepTaken,
     UnknownDependency,
 )
-from baton.jobs import Addition, Grafted, Job
+from baton.jobs import Addition, Grafted, Job, Meter
 from baton.outcomes import encode_result
 from baton.settings import load
 from baton.workflows import Graft, NewStep
@@ -35,6 +35,9 @@ class PlayedClaim:
         self.completed = False
         self.release: int | None = None
         self.result: str | None = None
+        self.lease = 0
+        self.meter: Meter | None = None
+        self.tally: Any = None
 
     async def complete(self, job: Job, conn: Any, result: Any) -> None:
         """Raise `NotPerformed`: there is no database in which it could be completed."""

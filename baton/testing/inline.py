@@ -1,6 +1,6 @@
 """The inline mode: what is inserted is performed at once, and no database is needed."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from datetime import UTC, datetime
@@ -11,8 +11,9 @@ import structlog
 
 from baton import changes
 from baton.ambient import ambient
+from baton.approvals import Answer, Decision
 from baton.client import Client
-from baton.client.checks import checked, checked_workflow
+from baton.client.checks import checked, checked_workflows
 from baton.errors import InlineTooDeep, NotFound, NothingKept, NotPerformed
 from baton.jobs import Grafted, Job, NewJob
 from baton.outcomes import Failure, Outcome
@@ -25,12 +26,13 @@ from baton.testing.making import made, started
 from baton.testing.performing import Observed, Performed, perform, worker_threads
 from baton.testing.saying import Signals
 from baton.testing.threads import CallingThread
+from baton.verbosity import report_error
 from baton.workers import Registry, current_registry
 from baton.workflows import Graft, Workflow
 
 log = structlog.get_logger("baton.testing")
 
-DEEPEST = 50  # jobs inside jobs
+DEEPEST = 30  # jobs inside jobs, of some 20 frames each, of which Python bears 1,000
 
 _depth: ContextVar[int] = ContextVar("baton_inline_depth", default=0)
 
@@ -43,6 +45,7 @@ def inline(
     with_scheduled: bool = True,
     raise_errors: bool = False,
     signals: Mapping[str, Any] | None = None,
+    approvals: Mapping[str, bool] | None = None,
 ) -> Iterator[list[Performed]]:
     """Perform what is inserted inside the block at once, where it is inserted.
 
@@ -59,6 +62,8 @@ def inline(
         raise_errors: whether an insert raises what made the job fail.
         signals: what is said to every workflow, by name of the signal; what is said inside the
             block with `Workflow.signal` is heard by the steps that come later.
+        approvals: what is said to approvals, yes or no by name of the step; others end as if nobody
+            had answered in time.
 
     Yields:
         A list that grows with every attempt: the job, what it returned, what it raised.
@@ -68,7 +73,7 @@ def inline(
         resources,
         with_scheduled=with_scheduled,
         raise_errors=raise_errors,
-        signals=Signals(signals or {}),
+        signals=Signals(signals or {}, approvals or {}),
     )
     with ambient.using(InlineClient(engine), InlineSyncClient(engine)):
         yield engine.performed
@@ -96,14 +101,14 @@ class _Engine:
     def registry(self) -> Registry:
         return self._registry or current_registry()
 
-    async def run_jobs(self, given: Sequence[NewJob], caller: Caller) -> list[Job]:
+    async def run_jobs(self, given: Iterable[NewJob], caller: Caller) -> list[Job]:
         now = datetime.now(UTC)
         # all or none: the last one may be one that can't be stored
         jobs = [self._made(new, now) for new in checked(self.registry, given)]
         return [(await self._run(job, caller))[0] for job in jobs]
 
     async def run_workflow(self, given: Workflow, caller: Caller) -> list[Job]:
-        workflow = checked_workflow(self.registry, given)
+        [workflow] = checked_workflows(self.registry, [given])
         now = datetime.now(UTC)
 
         def make(new: NewJob, identity: Mapping[str, Any]) -> Job:
@@ -116,7 +121,7 @@ class _Engine:
             try:
                 await call(self.registry, caller, kind, reason, job)
             except Exception:
-                log.exception("callback.failed", worker=job.worker)
+                report_error(log, "callback.failed", worker=job.worker)
                 if self._raise_errors:
                     raise
 
@@ -162,10 +167,14 @@ class InlineClient:
         [performed] = await self.insert_all([job], conn=conn)
         return performed
 
-    async def insert_all(self, jobs: Sequence[NewJob], *, conn: Any = None) -> list[Job]:
+    async def insert_all(self, jobs: Iterable[NewJob], *, conn: Any = None) -> Sequence[Job]:
         """Perform jobs, one after the other."""
         del conn
         return await self._engine.run_jobs(jobs, worker_threads())
+
+    async def insert_many(self, jobs: Iterable[NewJob], *, conn: Any = None) -> int:
+        """Perform jobs, one after the other, and return how many those were."""
+        return len(await self.insert_all(jobs, conn=conn))
 
     async def insert_workflow(self, workflow: Workflow, *, conn: Any = None) -> Sequence[Job]:
         """Perform a workflow."""
@@ -232,6 +241,13 @@ class InlineClient:
         del sent_by, conn
         return self._engine.signals.say(workflow_id, name, payload)
 
+    async def answer_approval(
+        self, workflow_id: Any, step: str, answer: Answer, *, conn: Any = None
+    ) -> Decision:
+        """Answer an approval of a workflow that is being performed, before it is asked."""
+        del conn
+        return self._engine.signals.answer(workflow_id, step, answer)
+
     async def graft(
         self, workflow_id: Any, graft: Graft, *, before: Any = (), conn: Any = None
     ) -> Grafted:
@@ -260,11 +276,15 @@ class InlineSyncClient:
         [performed] = self.insert_all([job], conn=conn)
         return performed
 
-    def insert_all(self, jobs: Sequence[NewJob], *, conn: Any = None) -> list[Job]:
+    def insert_all(self, jobs: Iterable[NewJob], *, conn: Any = None) -> Sequence[Job]:
         """Perform jobs, one after the other."""
         del conn
         caller = CallingThread()
         return caller.serve(self._engine.run_jobs(jobs, caller))
+
+    def insert_many(self, jobs: Iterable[NewJob], *, conn: Any = None) -> int:
+        """Perform jobs, one after the other, and return how many those were."""
+        return len(self.insert_all(jobs, conn=conn))
 
     def insert_workflow(self, workflow: Workflow, *, conn: Any = None) -> Sequence[Job]:
         """Perform a workflow."""
@@ -284,6 +304,13 @@ class InlineSyncClient:
         """Do what `InlineClient.signal_workflow` does."""
         del sent_by, conn
         return self._engine.signals.say(workflow_id, name, payload)
+
+    def answer_approval(
+        self, workflow_id: Any, step: str, answer: Answer, *, conn: Any = None
+    ) -> Decision:
+        """Do what `InlineClient.answer_approval` does."""
+        del conn
+        return self._engine.signals.answer(workflow_id, step, answer)
 
     def graft(
         self, workflow_id: Any, graft: Graft, *, before: Any = (), conn: Any = None

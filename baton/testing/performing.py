@@ -17,6 +17,7 @@ from baton.errors import InvalidArguments, InvalidJob, InvalidResult
 from baton.hooks import Next
 from baton.jobs import Job, NewJob, Step, Waited, seconds
 from baton.lifespans import opened
+from baton.llm.making import meter_of
 from baton.outcomes import (
     Cancel,
     Discard,
@@ -109,6 +110,7 @@ async def perform(
             threads=caller,
             resources=found,
             complete=complete,
+            meter=meter_of(load(), registry),
         )
         outcome = await performer.perform(replace(job, claim=claim))
     if outcome == Success() and claim.result is not None:

@@ -2,13 +2,15 @@
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
 from pydantic_core import from_json
 
 from baton import documents
-from baton.errors import InvalidSignal, NotFound
+from baton.approvals import ANSWERS, Answer, Decision
+from baton.errors import AlreadyAnswered, AnswersApproval, InvalidSignal, NotFound
 from baton.jobs import Waited
 
 
@@ -17,13 +19,16 @@ class Signals:
 
     Args:
         general: what is said to every workflow, by name of the signal.
+        answers: what becomes of approvals in every workflow, by name of the step.
 
     Raises:
         InvalidSignal: a payload is not JSON.
     """
 
-    def __init__(self, general: Mapping[str, Any]) -> None:
+    def __init__(self, general: Mapping[str, Any], answers: Mapping[str, bool]) -> None:
         self._general = {name: _stored(payload) for name, payload in general.items()}
+        for step, approved in answers.items():
+            self._general[ANSWERS + step] = decision(approved=approved, by="test")
         self._said: dict[UUID, dict[str, Any]] = {}
 
     @contextmanager
@@ -42,6 +47,23 @@ class Signals:
             NotFound: the workflow is not being performed.
             InvalidSignal: the payload is not JSON.
         """
+        if name.startswith(ANSWERS):
+            raise AnswersApproval(name)
+        return self._say(workflow_id, name, _stored(payload))
+
+    def answer(self, workflow_id: UUID | str, step: str, answer: Answer) -> Decision:
+        """Answer an approval that is not asked yet.
+
+        Raises:
+            NotFound: the workflow is not being performed.
+            AlreadyAnswered: it was answered before.
+        """
+        said = decision(approved=answer.approved, by=answer.by, comment=answer.comment)
+        if not self._say(workflow_id, ANSWERS + step, said):
+            raise AlreadyAnswered(step, approved=answer.approved, by=None, at=None)
+        return Decision(**{**said, "at": datetime.fromisoformat(said["at"])})
+
+    def _say(self, workflow_id: UUID | str, name: str, payload: Any) -> bool:
         said = next(
             (said for flow, said in self._said.items() if str(flow) == str(workflow_id).lower()),
             None,
@@ -50,7 +72,7 @@ class Signals:
             raise NotFound("workflow that is being performed:", workflow_id)
         if name in said or name in self._general:
             return False
-        said[name] = _stored(payload)
+        said[name] = payload
         return True
 
     def heard(self, workflow_id: UUID, name: str | None, *, limited: bool) -> Waited | None:
@@ -59,6 +81,12 @@ class Signals:
         if name in said:
             return Waited(name, arrived=True, payload=said[name])
         return Waited(name) if limited else None
+
+
+def decision(*, approved: bool, by: str | None, comment: str | None = None) -> dict[str, Any]:
+    """Return an answer as a step stores it."""
+    at = datetime.now(UTC).isoformat()
+    return {"approved": approved, "by": by, "comment": comment, "at": at}
 
 
 def _stored(payload: Any) -> Any:

@@ -7,6 +7,7 @@ from functools import partial
 from typing import Any, Protocol, TypedDict
 
 from baton.ambient import ambient
+from baton.approvals import Answer, Decision
 from baton.client import Client, SyncClient
 from baton.errors import ConfigurationError, InvalidConnection
 from baton.jobs import Grafted, Job, NewJob
@@ -168,8 +169,11 @@ class _Bound:
     async def insert(self, job: NewJob, *, conn: Any = None) -> Job:
         return await self._client.insert(job, conn=self._or(conn))
 
-    async def insert_all(self, jobs: Sequence[NewJob], *, conn: Any = None) -> list[Job]:
+    async def insert_all(self, jobs: Iterable[NewJob], *, conn: Any = None) -> Sequence[Job]:
         return await self._client.insert_all(jobs, conn=self._or(conn))
+
+    async def insert_many(self, jobs: Iterable[NewJob], *, conn: Any = None) -> int:
+        return await self._client.insert_many(jobs, conn=self._or(conn))
 
     async def insert_workflow(self, workflow: Workflow, *, conn: Any = None) -> Sequence[Job]:
         return await self._client.insert_workflow(workflow, conn=self._or(conn))
@@ -223,6 +227,11 @@ class _Bound:
             workflow_id, name, payload, sent_by=sent_by, conn=conn
         )
 
+    async def answer_approval(
+        self, workflow_id: Any, step: str, answer: Answer, *, conn: Any = None
+    ) -> Decision:
+        return await self._client.answer_approval(workflow_id, step, answer, conn=self._or(conn))
+
     async def graft(
         self, workflow_id: Any, graft: Graft, *, before: Iterable[str] = (), conn: Any = None
     ) -> Grafted:
@@ -250,8 +259,11 @@ class _SyncBound:
     def insert(self, job: NewJob, *, conn: Any = None) -> Job:
         return self._client.insert(job, conn=self._or(conn))
 
-    def insert_all(self, jobs: Sequence[NewJob], *, conn: Any = None) -> list[Job]:
+    def insert_all(self, jobs: Iterable[NewJob], *, conn: Any = None) -> Sequence[Job]:
         return self._client.insert_all(jobs, conn=self._or(conn))
+
+    def insert_many(self, jobs: Iterable[NewJob], *, conn: Any = None) -> int:
+        return self._client.insert_many(jobs, conn=self._or(conn))
 
     def insert_workflow(self, workflow: Workflow, *, conn: Any = None) -> Sequence[Job]:
         return self._client.insert_workflow(workflow, conn=self._or(conn))
@@ -267,6 +279,11 @@ class _SyncBound:
     ) -> bool:
         conn = self._or(conn)
         return self._client.signal_workflow(workflow_id, name, payload, sent_by=sent_by, conn=conn)
+
+    def answer_approval(
+        self, workflow_id: Any, step: str, answer: Answer, *, conn: Any = None
+    ) -> Decision:
+        return self._client.answer_approval(workflow_id, step, answer, conn=self._or(conn))
 
     def graft(
         self, workflow_id: Any, graft: Graft, *, before: Iterable[str] = (), conn: Any = None

@@ -25,8 +25,12 @@ class Reason(StrEnum):
     """A dependency ended badly; the step is about to be cancelled."""
     DEPENDENCY = "dependency"
     SIGNAL = "signal"
+    APPROVAL = "approval"
+    """Somebody is to say yes or no."""
     SLEEP = "sleep"
     SUBWORKFLOW = "subworkflow"
+    BUDGET = "budget"
+    """It would go beyond what may be spent on language models."""
     SCHEDULED = "scheduled"
     RETRY = "retry"
     DEADLINE = "deadline"
@@ -61,6 +65,15 @@ class Fact:
     kind: str
     text: str
     values: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What it comes to, the words for it, and the facts that it is based on."""
+
+    reason: Reason
+    told: str
+    facts: Sequence[Fact] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

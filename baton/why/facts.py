@@ -6,6 +6,7 @@ The fields are those of the JSON that the statements ``why_*.sql`` return.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from decimal import Decimal
 from uuid import UUID
 
 
@@ -56,6 +57,7 @@ class WaitFacts:
     Attributes:
         on_timeout: what becomes of it then; ``resume``: it runs on.
         sent_at: when the signal came, if it did.
+        question, asks: what people are asked, and who, when it is an approval.
     """
 
     signal: str | None
@@ -63,6 +65,31 @@ class WaitFacts:
     until: datetime | None
     on_timeout: str
     sent_at: datetime | None = None
+    question: str | None = None
+    asks: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HoldFacts:
+    """The budget that keeps a job from starting; `BudgetStatus` says what most attributes mean.
+
+    Attributes:
+        cost, tokens: what the job may use at most; 0 when nobody said.
+        crowded: whether it would fit but for what is reserved.
+    """
+
+    workflow_id: UUID | None
+    workflow: str | None
+    queue: str | None
+    max_cost: Decimal | None
+    max_tokens: int | None
+    spent_cost: Decimal
+    spent_tokens: int
+    reserved_cost: Decimal
+    reserved_tokens: int
+    cost: Decimal
+    tokens: int
+    crowded: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,6 +132,7 @@ class JobFacts:
     process: ProcessFacts | None = None
     step: StepFacts | None = None
     wait: WaitFacts | None = None
+    hold: HoldFacts | None = None
 
     @property
     def subject(self) -> str:

@@ -1,12 +1,11 @@
 """What is said of one job, or of the step that it is."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from baton.states import State
-from baton.why import queues, words
-from baton.why.answers import Fact, Reason, Why
+from baton.why import budgets, queues, words
+from baton.why.answers import Fact, Reason, Verdict, Why
 from baton.why.facts import Dependency, JobFacts, QueueFacts, StepFacts, WaitFacts
 
 _TIMED_OUT = {
@@ -15,15 +14,6 @@ _TIMED_OUT = {
     "cancelled": "when it is cancelled",
     "resume": "when it runs on",
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Verdict:
-    """What it comes to, the words for it, and the facts that it is based on."""
-
-    reason: Reason
-    told: str
-    facts: Sequence[Fact] = ()
 
 
 def explain_job(job: JobFacts, queue: QueueFacts | None = None, because: Why | None = None) -> Why:
@@ -52,6 +42,10 @@ def _verdict(job: JobFacts, queue: QueueFacts | None, because: Why | None) -> Ve
         return _ended(job, state, because)
     if state is State.EXECUTING:
         return _executing(job)
+    if job.hold is not None and (
+        state is State.SUSPENDED or (job.scheduled_at or job.now) > job.now
+    ):
+        return budgets.held(job, job.hold)
     if job.step is not None and job.step.parked_at is not None:
         return _parked(job, job.step)
     if job.step is not None and job.step.unmet_count:
@@ -98,7 +92,7 @@ def _executing(job: JobFacts) -> Verdict:
         told = f"was executed by {node}{last}, which is dead: it is about to be given to another"
         return Verdict(Reason.LOST, told, facts)
     if job.timeout is not None:
-        end = at + timedelta(seconds=job.timeout)
+        end = words.later(at, job.timeout)
         facts.append(_at("timeout", "the attempt is ended", end, job))
     since = words.since(at, job.now)
     return Verdict(Reason.EXECUTING, f"has been executing {since} on {node}, {tries}", facts)
@@ -124,6 +118,8 @@ def _waiting(job: JobFacts, wait: WaitFacts, facts: Sequence[Fact]) -> Verdict:
         if over or wait.until is None:
             return Verdict(Reason.MOMENT, "has slept long enough and is about to go on", facts)
         return Verdict(Reason.SLEEP, f"sleeps {words.until(wait.until, job.now)}", facts)
+    if wait.question is not None:
+        return _asking(job, wait, facts, over=over)
     signal = words.line(wait.signal)
     if wait.sent_at is not None:
         facts = [*facts, _at("signal", f"signal {signal} came", wait.sent_at, job)]
@@ -137,6 +133,25 @@ def _waiting(job: JobFacts, wait: WaitFacts, facts: Sequence[Fact]) -> Verdict:
     if wait.until is not None:
         told += f" {words.until(wait.until, job.now)}, {_TIMED_OUT[wait.on_timeout]}"
     return Verdict(Reason.SIGNAL, told, facts)
+
+
+def _asking(job: JobFacts, wait: WaitFacts, facts: Sequence[Fact], *, over: bool) -> Verdict:
+    whom = f" of {words.line(wait.asks)}" if wait.asks else ""
+    question = words.line(wait.question)
+    asked = {"question": wait.question, "asks": wait.asks}
+    facts = [*facts, Fact("approval", f'asks{whom[3:]}: "{question}"', asked)]
+    if wait.sent_at is not None:
+        facts = [*facts, _at("answer", "was answered", wait.sent_at, job)]
+        return Verdict(
+            Reason.MOMENT, "asked for approval, was answered, and is about to go on", facts
+        )
+    if over:
+        told = "asked for approval, which nobody gave in time, and is about to go on"
+        return Verdict(Reason.MOMENT, told, facts)
+    told = f'waits for the approval{whom}: "{question}"'
+    if wait.until is not None:
+        told += f" {words.until(wait.until, job.now)}, {_TIMED_OUT[wait.on_timeout]}"
+    return Verdict(Reason.APPROVAL, told, facts)
 
 
 def _gated(job: JobFacts, step: StepFacts) -> Verdict:

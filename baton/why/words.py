@@ -1,7 +1,7 @@
 """How times, numbers and lists are said."""
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 NAMED = 3
 LONGEST = 300
@@ -11,6 +11,14 @@ _UNITS = ((86_400, "d"), (3_600, "h"), (60, "min"), (1, "s"))
 def since(at: datetime, now: datetime) -> str:
     """Say since when, as in ``since 2026-11-21 08:30:00 UTC (5 min)``."""
     return f"since {stamp(at)} ({span((now - at).total_seconds())})"
+
+
+def later(at: datetime, seconds: float) -> datetime:
+    """Return the time so many seconds later, or the last that there is."""
+    try:
+        return at + timedelta(seconds=seconds)
+    except OverflowError:
+        return datetime.max.replace(tzinfo=UTC)
 
 
 def until(at: datetime, now: datetime) -> str:

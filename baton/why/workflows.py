@@ -12,8 +12,17 @@ from baton.why.facts import Bunch, WorkflowFacts
 # person or a new process will move, then those that wait for a signal, then for a time, then for
 # room, and last those that go on.
 _WEIGHTS: Sequence[frozenset[Reason]] = (
-    frozenset({Reason.DELETED, Reason.SUSPENDED, Reason.PAUSED, Reason.STOPPED, Reason.UNSERVED}),
-    frozenset({Reason.SIGNAL}),
+    frozenset(
+        {
+            Reason.DELETED,
+            Reason.SUSPENDED,
+            Reason.PAUSED,
+            Reason.STOPPED,
+            Reason.UNSERVED,
+            Reason.BUDGET,
+        }
+    ),
+    frozenset({Reason.SIGNAL, Reason.APPROVAL}),
     frozenset({Reason.RETRY, Reason.SCHEDULED, Reason.SLEEP, Reason.DEPENDENCY}),
     frozenset({Reason.GLOBAL_LIMIT, Reason.RATE_LIMIT, Reason.BUSY}),
 )

@@ -7,18 +7,19 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Self
 
 from baton.conditions import Condition
-from baton.documents import check_text
+from baton.documents import NAME_BYTES
 from baton.errors import DuplicateStep, InvalidWorkflow, UnknownDependency
-from baton.jobs import NewJob, seconds
-from baton.workflows.steps import NewStep, OnTimeout, RunOn
+from baton.jobs import NewJob
+from baton.workflows.approving import Approvals
+from baton.workflows.checks import check_name, checked, in_seconds
+from baton.workflows.models import Models
+from baton.workflows.steps import ALL, NewStep, OnTimeout, RunOn
 
 if TYPE_CHECKING:
     from baton.workflows.workflow import Workflow
 
-ALL = ":*"  # behind the name of a fan-out: all of its steps
 
-
-class StepBuilder:
+class StepBuilder(Approvals):
     """Collects steps by name.
 
     Args:
@@ -39,6 +40,7 @@ class StepBuilder:
         self._ignore_skipped = ignore_skipped
         self._steps: dict[str, NewStep] = {}
         self._fan_outs: dict[str, tuple[str, ...]] = {}
+        self.models = Models()
 
     def add(
         self,
@@ -71,9 +73,10 @@ class StepBuilder:
 
         Raises:
             DuplicateStep: there is a step of that name.
-            InvalidWorkflow: the name is blank, or ``job`` is neither, or something does not fit.
+            InvalidWorkflow: the name is blank or too long, ``job`` is neither, or something does
+                not fit.
         """
-        _check_name(name)
+        check_name(name)
         facts: dict[str, Any]
         if isinstance(job, NewJob):
             facts = {"job": job}
@@ -121,13 +124,13 @@ class StepBuilder:
         Raises:
             DuplicateStep, InvalidWorkflow: as `add` does.
         """
-        _check_name(name)
+        check_name(name)
         if name in self._fan_outs:
             raise DuplicateStep(name + ALL)
         deps = deps if isinstance(deps, str) else list(deps)
         items = jobs.items() if isinstance(jobs, Mapping) else enumerate(jobs)
-        named = {f"{name}:{key}": job for key, job in items}
-        for step, job in named.items():
+        named = [(f"{name}:{key}", job) for key, job in items]
+        for step, job in named:
             self.add(
                 step,
                 job,
@@ -138,7 +141,7 @@ class StepBuilder:
                 run_on=run_on,
                 when=when,
             )
-        self._fan_outs[name] = tuple(named)
+        self._fan_outs[name] = tuple(step for step, _ in named)
         return self
 
     def wait_for(
@@ -166,14 +169,14 @@ class StepBuilder:
         Raises:
             DuplicateStep, InvalidWorkflow: as `add` does.
         """
-        _check_name(name)
+        check_name(name)
         return self._put(
             name,
             deps,
             job=NewJob(worker="baton.signal"),
             kind="signal",
-            signal=_checked("the signal", name if signal is None else signal),
-            wait_seconds=None if timeout is None else _seconds(name, timeout),
+            signal=checked("the signal", name if signal is None else signal, most=NAME_BYTES),
+            wait_seconds=None if timeout is None else in_seconds(name, timeout),
             on_timeout=on_timeout,
             run_on=run_on,
         )
@@ -197,25 +200,26 @@ class StepBuilder:
         Raises:
             DuplicateStep, InvalidWorkflow: as `add` does.
         """
-        _check_name(name)
+        check_name(name)
         return self._put(
             name,
             deps,
             job=NewJob(worker="baton.sleep"),
             kind="sleep",
-            wait_seconds=_seconds(name, delay),
+            wait_seconds=in_seconds(name, delay),
             run_on=run_on,
         )
 
     def jobs(self) -> list[NewJob]:
         """Return the jobs of the steps, in the order in which they were added."""
-        return [step.job for step in self._steps.values()]
+        return [step.job for step in self._noted().values()]
 
     def with_jobs(self, change: Callable[[NewJob], NewJob]) -> Self:
         """Return a copy with every job as ``change`` returns it, in sub-workflows too."""
         other = copy(self)
-        steps = {name: _changed(step, change) for name, step in self._steps.items()}
+        steps = {name: _changed(step, change) for name, step in self._noted().items()}
         other._steps = steps  # noqa: SLF001  a copy of this very class
+        other.models = Models()  # they stand in the jobs, and are what became of them there
         return other
 
     def step_names(self) -> list[str]:
@@ -228,8 +232,12 @@ class StepBuilder:
             name: replace(step, deps=self._taken_apart(step))
             if any(dep.endswith(ALL) for dep in step.deps)
             else step
-            for name, step in self._steps.items()
+            for name, step in self._noted().items()
         }
+
+    def _noted(self) -> dict[str, NewStep]:
+        """Return the steps by name, with the models that were chosen in the meta of their jobs."""
+        return self.models.noted(self._steps, self._fan_outs)
 
     def _taken_apart(self, step: NewStep) -> tuple[str, ...]:
         names: dict[str, None] = {}
@@ -273,21 +281,6 @@ class StepBuilder:
         return self
 
 
-def _check_name(name: str) -> None:
-    if _checked("the name of a step", name).endswith(ALL):
-        raise InvalidWorkflow(
-            f"the name of a step must not end in {ALL!r}, as {name!r} does: that stands for all "
-            f"steps of a fan-out"
-        )
-
-
-def _checked(what: str, text: str) -> str:
-    try:
-        return check_text(text, what)
-    except ValueError as error:
-        raise InvalidWorkflow(str(error)) from None
-
-
 def _condition(name: str, when: object) -> str:
     if isinstance(when, Condition):
         return when.name
@@ -296,20 +289,16 @@ def _condition(name: str, when: object) -> str:
             f"when of step {name!r} must be a condition, as @condition() makes it, or the name of "
             f"one, not {when!r}"
         )
-    return _checked(f"when of step {name!r}", when)
-
-
-def _seconds(name: str, delay: float | timedelta) -> float:
-    try:
-        return seconds(delay)
-    except (TypeError, ValueError) as error:
-        raise InvalidWorkflow(f"step {name!r}: {error}") from None
+    return checked(f"when of step {name!r}", when)
 
 
 def _changed(step: NewStep, change: Callable[[NewJob], NewJob]) -> NewStep:
     if step.workflow is not None:
         return replace(step, workflow=step.workflow.with_jobs(change))
-    return replace(step, job=change(step.job)) if step.kind == "job" else step
+    if step.kind != "job":
+        return step
+    job = change(step.job)
+    return step if job is step.job else replace(step, job=job)
 
 
 def _chosen(own: bool | None, general: bool) -> bool:

@@ -7,9 +7,11 @@ from typing import Any, cast
 from baton.definitions import JobOptions
 from baton.errors import BatonError, InvalidFlow
 from baton.jobs import NewJob
+from baton.llm.budgets import Budget
 from baton.workers import Registry
 from baton.workflows import parameters
 from baton.workflows.document import (
+    BudgetDocument,
     FlowDocument,
     JobDocument,
     OptionsDocument,
@@ -60,6 +62,7 @@ class _Compiler:
             context=parameters.fill(flow.context, self._values),
             output=flow.output,
             on_finished=None if flow.on_finished is None else self._reaction(flow.on_finished),
+            budget=None if flow.budget is None else _budget(flow.budget),
         )
         problems = []
         for step in flow.steps:
@@ -81,6 +84,18 @@ class _Compiler:
                 deps=step.deps,
                 timeout=step.wait_for.timeout,
                 on_timeout=step.wait_for.on_timeout,
+                run_on=step.run_on,
+            )
+        elif step.approval is not None:
+            made.approval(
+                step.name,
+                self._text(step.approval.question),
+                deps=step.deps,
+                asks=None if step.approval.asks is None else self._text(step.approval.asks),
+                shows=step.approval.shows,
+                timeout=step.approval.timeout,
+                on_timeout=step.approval.on_timeout,
+                on_rejected=step.approval.on_rejected,
                 run_on=step.run_on,
             )
         elif step.sleep is not None:
@@ -141,9 +156,23 @@ def _flow(workflow: Workflow) -> dict[str, Any]:
         "context": parameters.literal(workflow.context),
         "output": workflow.output,
         "on_finished": None if workflow.on_finished is None else _job(workflow.on_finished),
+        "budget": None if workflow.budget is None else _limits(workflow.budget),
     }
     steps = [_step(step) for step in workflow.steps()]
     return {**{key: value for key, value in found.items() if value}, **deadline, "steps": steps}
+
+
+def _budget(given: BudgetDocument) -> Budget:
+    try:
+        return Budget(given.cost, given.tokens, given.on_exceeded)
+    except BatonError as error:
+        raise InvalidFlow([f"budget: {error}"]) from None
+
+
+def _limits(budget: Budget) -> dict[str, Any]:
+    cost = None if budget.cost is None else format(budget.cost, "f")
+    found = {"cost": cost, "tokens": budget.tokens, "on_exceeded": budget.on_exceeded}
+    return {name: value for name, value in found.items() if value is not None}
 
 
 def _step(step: NewStep) -> dict[str, Any]:
@@ -152,6 +181,16 @@ def _step(step: NewStep) -> dict[str, Any]:
             what: dict[str, Any] = {
                 "wait_for": {
                     "signal": step.signal,
+                    "timeout": step.wait_seconds,
+                    "on_timeout": step.on_timeout,
+                }
+            }
+        case "approval":
+            asked = step.job.args
+            what = {
+                "approval": {
+                    **asked,
+                    **{key: _escaped(asked[key]) for key in ("question", "asks") if key in asked},
                     "timeout": step.wait_seconds,
                     "on_timeout": step.on_timeout,
                 }

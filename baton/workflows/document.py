@@ -6,12 +6,14 @@ the texts ``name``, ``unique`` and ``tags`` it is written ``${topic}``.
 """
 
 import json
+from collections import Counter
 from collections.abc import Mapping
 from typing import Any, Literal, Self
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from baton.errors import InvalidFlow
+from baton.llm.budgets import OnExceeded
 from baton.workflows.steps import OnTimeout, RunOn
 
 ParameterType = Literal["any", "string", "integer", "number", "boolean", "array", "object"]
@@ -67,14 +69,26 @@ class WaitDocument(_Part):
     on_timeout: OnTimeout = "discarded"
 
 
+class ApprovalDocument(_Part):
+    """A question to people, who say yes or no."""
+
+    question: str
+    asks: str | None = Field(default=None, description="who is to answer")
+    shows: list[str] | None = Field(default=None, description="of deps; by default all")
+    timeout: float | None = Field(default=None, description="in seconds")
+    on_timeout: OnTimeout = "discarded"
+    on_rejected: OnTimeout = "cancelled"
+
+
 class StepDocument(_Part):
-    """A step: a worker's job, a wait for a signal, a sleep in seconds, or a workflow."""
+    """A step: a worker's job, a wait for a signal or a person, a sleep, or a workflow."""
 
     name: str
     worker: str | None = None
     args: dict[str, Any] = Field(default_factory=dict)
     options: OptionsDocument = OptionsDocument()
     wait_for: WaitDocument | None = None
+    approval: ApprovalDocument | None = None
     sleep: float | None = Field(default=None, description="in seconds")
     workflow: "FlowDocument | None" = None
     deps: list[str] = Field(default_factory=list)
@@ -89,16 +103,27 @@ class StepDocument(_Part):
         kinds = {
             "worker": self.worker,
             "wait_for": self.wait_for,
+            "approval": self.approval,
             "sleep": self.sleep,
             "workflow": self.workflow,
         }
         given = [kind for kind, value in kinds.items() if value is not None]
         if len(given) != 1:
             found = " and ".join(given) or "none"
-            raise ValueError(f"a step has one of worker, wait_for, sleep and workflow, not {found}")
+            raise ValueError(
+                f"a step has one of worker, wait_for, approval, sleep and workflow, not {found}"
+            )
         if self.worker is None and {"args", "options"} & self.model_fields_set:
             raise ValueError(f"args and options go with a worker, not with {given[0]}")
         return self
+
+
+class BudgetDocument(_Part):
+    """What the workflow may spend on language models."""
+
+    cost: str | None = Field(default=None, description="in US dollars")
+    tokens: int | None = Field(default=None, description="input and output together")
+    on_exceeded: OnExceeded = "hold"
 
 
 class FlowDocument(_Part):
@@ -119,6 +144,7 @@ class FlowDocument(_Part):
     context: dict[str, Any] = Field(default_factory=dict)
     output: str | None = None
     on_finished: JobDocument | None = None
+    budget: BudgetDocument | None = None
 
 
 def read(source: str | bytes | Mapping[str, Any]) -> FlowDocument:
@@ -128,13 +154,14 @@ def read(source: str | bytes | Mapping[str, Any]) -> FlowDocument:
         source: JSON, or what it holds.
 
     Raises:
-        InvalidFlow: it is not JSON, or not of this form; the error names each place.
+        InvalidFlow: it is not JSON, says something twice, or is not of this form; the error names
+            each place.
     """
     try:
         if isinstance(source, str | bytes):
             if len(source) > LARGEST:
                 raise InvalidFlow([f"it takes {len(source):,} characters, at most {LARGEST:,}"])
-            source = json.loads(source)
+            source = json.loads(source, object_pairs_hook=_once)
         return FlowDocument.model_validate(source)
     except ValidationError as error:
         raise InvalidFlow(_problems(error)) from None
@@ -145,6 +172,16 @@ def read(source: str | bytes | Mapping[str, Any]) -> FlowDocument:
 def schema() -> dict[str, Any]:
     """Return the JSON schema of documents."""
     return FlowDocument.model_json_schema()
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Return an object of JSON; Python would silently keep the last of two values of a name."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        counts = Counter(name for name, _ in pairs)
+        twice = sorted(name for name, count in counts.items() if count > 1)
+        raise InvalidFlow([f"{name}: it stands twice in one object" for name in twice])
+    return found
 
 
 def _problems(error: ValidationError) -> list[str]:

@@ -49,6 +49,10 @@ def _facts(step: NewStep) -> Iterator[str]:
             yield f"signal {step.signal}"
             if step.wait_seconds is not None:
                 yield f"within {duration(step.wait_seconds)}, or {step.on_timeout}"
+        case "approval":
+            yield "approval"
+            if step.wait_seconds is not None:
+                yield f"within {duration(step.wait_seconds)}, or {step.on_timeout}"
         case "sleep":
             yield f"sleep {duration(step.wait_seconds or 0)}"
         case "workflow":

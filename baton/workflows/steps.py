@@ -13,7 +13,9 @@ if TYPE_CHECKING:
 
 RunOn = Literal["completed", "failed", "done"]
 OnTimeout = Literal["completed", "discarded", "cancelled"]
-Kind = Literal["job", "signal", "sleep", "workflow"]
+Kind = Literal["job", "signal", "approval", "sleep", "workflow"]
+ENDS: tuple[str, ...] = get_args(OnTimeout)
+ALL = ":*"  # behind the name of a fan-out: all of its steps
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,9 +31,9 @@ class NewStep:
         run_on: which end of its dependencies it runs after.
         condition: the registered condition that decides whether it runs.
         kind: what it is.
-        signal: what a step of kind ``signal`` waits for.
+        signal: what a step of kind ``signal`` or ``approval`` waits for.
         wait_seconds: how long it waits or sleeps; ``None`` without limit.
-        on_timeout: what becomes of it when the signal does not come in time.
+        on_timeout: what becomes of it when the signal, or the answer, does not come in time.
         workflow: what a step of kind ``workflow`` is.
 
     Raises:
@@ -68,23 +70,27 @@ class NewStep:
                 f"run_on of step {self.name!r} must be completed, failed or done, "
                 f"not {self.run_on!r}"
             )
-        if self.on_timeout not in get_args(OnTimeout):
+        if self.on_timeout not in ENDS:
             raise InvalidWorkflow(
                 f"on_timeout of step {self.name!r} must be completed, discarded or cancelled, "
                 f"not {self.on_timeout!r}"
             )
 
 
-def check_subworkflows(steps: Iterable[NewStep], around: set[UUID]) -> None:
+def check_subworkflows(
+    steps: Iterable[NewStep], around: set[UUID], used: set[UUID] | None = None
+) -> None:
     """Check the workflows that steps are.
 
     Args:
         steps: of one workflow.
         around: ids of the workflow, and of those that it is a part of.
+        used: ids of those that were looked at: all of them are inserted together.
 
     Raises:
         InvalidWorkflow: one is not valid, or can't be part of this one.
     """
+    used = set() if used is None else used
     for step in steps:
         inner = step.workflow
         if inner is None:
@@ -96,5 +102,9 @@ def check_subworkflows(steps: Iterable[NewStep], around: set[UUID]) -> None:
                 f"step {step.name!r} is a workflow with unique, which only a workflow that "
                 f"stands alone may have"
             )
-        check_subworkflows(inner._steps.values(), {*around, inner.workflow_id})  # noqa: SLF001
-        inner.steps()
+        if inner.workflow_id in used:
+            raise InvalidWorkflow(
+                f"step {step.name!r} is a workflow that another step is too; build one for each"
+            )
+        used.add(inner.workflow_id)
+        check_subworkflows(inner.own_steps(), {*around, inner.workflow_id}, used)

@@ -8,11 +8,13 @@ from typing import Any, NamedTuple
 from uuid import UUID, uuid4
 
 from baton.ambient import ambient
-from baton.documents import check_text
+from baton.documents import NAME_BYTES, check_text
 from baton.errors import CyclicWorkflow, InvalidJob, InvalidWorkflow, UnknownDependency
 from baton.graphs.graph import WorkflowGraph
 from baton.jobs import PRIORITIES, Grafted, Job, NewJob, check_time, seconds
+from baton.llm.budgets import Budget
 from baton.workers import Registry, current_registry
+from baton.workflows.approving import Answers
 from baton.workflows.builder import StepBuilder
 from baton.workflows.drawing import sheet
 from baton.workflows.grafts import Graft
@@ -26,7 +28,7 @@ class Template(NamedTuple):
     version: int
 
 
-class Workflow(StepBuilder):
+class Workflow(StepBuilder, Answers):
     """Builds a workflow step by step, checks it, and inserts it whole.
 
     Args:
@@ -47,6 +49,7 @@ class Workflow(StepBuilder):
             default those of all last steps, by name.
         on_finished: a job that is inserted in the transaction that ends the workflow, however it
             ends; its ``meta["finished_workflow"]`` says how.
+        budget: what its steps and those of its sub-workflows may spend on language models.
 
     Raises:
         InvalidWorkflow: the id is not a UUID, the name is blank, or an option does not fit.
@@ -69,6 +72,7 @@ class Workflow(StepBuilder):
         context: Mapping[str, Any] | None = None,
         output: str | None = None,
         on_finished: NewJob | None = None,
+        budget: Budget | None = None,
     ) -> None:
         super().__init__(
             ignore_cancelled=ignore_cancelled,
@@ -78,11 +82,17 @@ class Workflow(StepBuilder):
         try:
             self.name = None if name is None else check_text(name, "the name of a workflow")
             self.workflow_id = _uuid(workflow_id)
-            self.unique = None if unique is None else check_text(unique, "unique of a workflow")
+            self.unique = (
+                None
+                if unique is None
+                else check_text(unique, "unique of a workflow", most=NAME_BYTES)
+            )
             self.deadline_in = None if deadline_in is None else seconds(deadline_in)
             check_time("the deadline", deadline)
             # the same rules as for those of a job
-            self.tags = NewJob(worker="baton.workflow", tags=tuple(tags)).tags
+            self.tags = NewJob(
+                worker="baton.workflow", tags=tags if isinstance(tags, str | bytes) else tuple(tags)
+            ).tags
         except (TypeError, ValueError, InvalidJob) as error:
             raise InvalidWorkflow(str(error)) from None
         if priority is not None and (type(priority) is not int or priority not in PRIORITIES):
@@ -91,6 +101,8 @@ class Workflow(StepBuilder):
             raise InvalidWorkflow(
                 f"on_finished must be a job, as .new() of a worker makes it, not {on_finished!r}"
             )
+        if budget is not None and not isinstance(budget, Budget):
+            raise InvalidWorkflow(f"budget must be a baton.llm.Budget, not {budget!r}")
         if context is not None and not isinstance(context, Mapping):
             raise InvalidWorkflow(f"context must be a mapping of names to values, not {context!r}")
         self.template: Template | None = None
@@ -100,6 +112,7 @@ class Workflow(StepBuilder):
         self.context = dict(context or {})
         self.output = output
         self.on_finished = on_finished
+        self.budget = budget
 
     @classmethod
     def from_json(
@@ -152,6 +165,12 @@ class Workflow(StepBuilder):
             InvalidWorkflow: there are no steps, the output is none of them, or a sub-workflow is
                 not valid.
         """
+        ordered = self.own_steps()
+        check_subworkflows(ordered, {self.workflow_id})
+        return ordered
+
+    def own_steps(self) -> Sequence[NewStep]:
+        """Do what `steps` does without a look into sub-workflows."""
         if not self._steps:
             raise InvalidWorkflow("the workflow has no steps")
         if self.output is not None and self.output not in self._steps:
@@ -159,17 +178,7 @@ class Workflow(StepBuilder):
                 f"the output of the workflow is step {self.output!r}: no such step"
             )
         steps = self._resolved()
-        for step in steps.values():
-            for dependency in step.deps:
-                if dependency not in steps:
-                    raise UnknownDependency(step.name, dependency)
-        sorter = TopologicalSorter({step.name: step.deps for step in steps.values()})
-        try:
-            ordered = [steps[name] for name in sorter.static_order()]
-        except CycleError as error:
-            raise CyclicWorkflow(error.args[1]) from None
-        check_subworkflows(ordered, {self.workflow_id})
-        return ordered
+        return list(steps.values()) if _is_ordered(steps) else _sorted(steps)
 
     def inside(self, outer: "Workflow") -> "Workflow":
         """Return a copy that has what it lacks from the workflow that it is a step of.
@@ -271,6 +280,28 @@ class Workflow(StepBuilder):
     def insert_sync(self, *, conn: Any = None) -> Sequence[Job]:
         """Do what `insert` does, without an event loop; ``conn`` as `SyncClient.insert` has it."""
         return ambient.sync_client.insert_workflow(self, conn=conn)
+
+
+def _is_ordered(steps: Mapping[str, NewStep]) -> bool:
+    """Whether each step was added after its dependencies, as most are."""
+    seen: set[str] = set()
+    for name, step in steps.items():
+        if not seen.issuperset(step.deps):
+            return False
+        seen.add(name)
+    return True
+
+
+def _sorted(steps: Mapping[str, NewStep]) -> list[NewStep]:
+    for step in steps.values():
+        for dependency in step.deps:
+            if dependency not in steps:
+                raise UnknownDependency(step.name, dependency)
+    sorter = TopologicalSorter({step.name: step.deps for step in steps.values()})
+    try:
+        return [steps[name] for name in sorter.static_order()]
+    except CycleError as error:
+        raise CyclicWorkflow(error.args[1]) from None
 
 
 def _uuid(given: UUID | str | None) -> UUID:

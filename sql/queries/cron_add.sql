@@ -30,5 +30,5 @@ with added as (
     cron.inserted_at,
     cron.updated_at
 ),
-told as (select count(pg_notify('baton.control', 'crons')) from added)
+told as (select count(baton.notify('baton.control', 'crons')) from added)
 select added.* from added cross join told

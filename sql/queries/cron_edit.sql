@@ -33,5 +33,5 @@ with edited as (
     cron.inserted_at,
     cron.updated_at
 ),
-told as (select count(pg_notify('baton.control', 'crons')) from edited)
+told as (select count(baton.notify('baton.control', 'crons')) from edited)
 select edited.* from edited cross join told

@@ -2,5 +2,5 @@
 with removed as (
   delete from baton.crons as cron where cron.name = %(name)s returning cron.name
 ),
-told as (select count(pg_notify('baton.control', 'crons')) from removed)
+told as (select count(baton.notify('baton.control', 'crons')) from removed)
 select removed.name from removed cross join told

@@ -26,5 +26,5 @@ with resumed as (
     cron.inserted_at,
     cron.updated_at
 ),
-told as (select count(pg_notify('baton.control', 'crons')) from resumed)
+told as (select count(baton.notify('baton.control', 'crons')) from resumed)
 select resumed.* from resumed cross join told

@@ -1,6 +1,10 @@
 -- One cycle of a worker process; sql/routines/cycle.sql says what it does and locks.
 call baton.cycle(
   %(lease)s,
+  %(done_ids)s::bigint[],
+  %(done_epochs)s::bigint[],
+  %(step_ids)s::bigint[],
+  %(step_results)s::text[],
   %(ack_ids)s::bigint[],
   %(ack_epochs)s::bigint[],
   %(ack_states)s::text[]::baton.job_state[],
@@ -12,9 +16,16 @@ call baton.cycle(
   %(ack_waits)s::boolean[],
   %(ack_notes)s::text[],
   %(releases)s::bigint[],
+  %(usage)s::jsonb,
   %(queues)s::text[],
   %(capacities)s::integer[],
+  %(spares)s::integer[],
+  %(range_queues)s::text[],
+  %(range_priorities)s::smallint[],
+  %(range_times)s::double precision[],
+  %(range_ids)s::bigint[],
+  %(range_tops)s::smallint[],
   %(announce)s,
   null, null, null, null, null, null, null, null, null, null, null, null, null, null, null, null, null,
-  null, null, null, null, null, null
+  null, null
 )

@@ -1,8 +1,8 @@
 -- The newest jobs that fit, in pages: `before` is the last id of the page before. Walks the primary
--- key backwards, so a page costs what it shows unless the filters fit few jobs. Parameters of the
--- enum's own type let the partial indexes serve states that few jobs are in; `coalesce` lets a page
--- begin at its place whether or not the plan knows the parameters.
--- Locks nothing.
+-- key backwards, so a page costs what it shows unless the filter fits few jobs; the conditions of the
+-- filter stand where it is marked, and the states among them are literal, so that partial indexes
+-- serve those that few jobs are in. `coalesce` lets a page begin at its place whether or not the plan
+-- knows the parameters. Locks nothing.
 select
   job.id,
   job.state::text,
@@ -27,8 +27,7 @@ select
   job.weight
 from baton.jobs as job
 where job.id < coalesce(%(before)s::bigint, 9223372036854775807)
-  and (%(state)s::baton.job_state is null or job.state = %(state)s::baton.job_state)
-  and (%(queue)s::text is null or job.queue = %(queue)s::text)
-  and (%(worker)s::text is null or job.worker = %(worker)s::text)
+  and (%(ids)s::bigint[] is null or job.id = any (%(ids)s::bigint[]))
+  /* filter */
 order by job.id desc
 limit %(limit)s

@@ -20,6 +20,6 @@ with returned as (
 select
   (select array_agg(returned.id) from returned),
   (
-    select count(pg_notify('baton.jobs', ready.queue))
+    select count(baton.notify('baton.jobs', ready.queue))
     from (select distinct returned.queue from returned) as ready
   )

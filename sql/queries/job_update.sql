@@ -54,12 +54,12 @@ with changed as (
   returning job.*
 ),
 told as (
-  select count(pg_notify('baton.jobs', changed.queue)) as queues
+  select count(baton.notify('baton.jobs', changed.queue)) as queues
   from changed where changed.state = 'available'
 ),
 warned as (
   -- it may be due before what the stagers sleep for
-  select count(pg_notify('baton.control', 'due')) as words
+  select count(baton.notify('baton.control', 'due')) as words
   from changed where changed.state in ('scheduled', 'retryable')
 )
 select

@@ -2,7 +2,7 @@
 select
   lease.node,
   lease.id,
-  coalesce((lease.queues ->> %(queue)s::text)::integer, 0),
+  coalesce(baton.slots_in(lease.queues -> %(queue)s::text), 0),
   setting.paused_at is not null or local.paused_at is not null,
   running.ids,
   lease.started_at

@@ -4,7 +4,8 @@ select
   setting.slots,
   setting.start_slots,
   local.slots,
-  local.start_slots
+  local.start_slots,
+  coalesce(setting.global_limit is not null, false)
 from baton.queues as setting
 full join (
   select here.queue, here.slots, here.start_slots

@@ -4,5 +4,5 @@
 select
   %(schema)s in ('begin', 'by', 'declare', 'execute', 'foreach', 'if', 'loop', 'strict', 'while')
     or %(schema)s in (select word from pg_get_keywords() where catcode <> 'U') as reserved,
-  to_regnamespace(%(schema)s) is not null as present,
-  to_regclass(%(schema)s || '.migrations') is not null as migrated
+  to_regnamespace(quote_ident(%(schema)s)) is not null as present,
+  to_regclass(quote_ident(%(schema)s) || '.migrations') is not null as migrated

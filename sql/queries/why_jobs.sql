@@ -8,9 +8,11 @@ select json_build_object(
   'worker', job.worker,
   'attempt', job.attempt,
   'max_attempts', job.max_attempts,
-  'scheduled_at', job.scheduled_at,
-  'attempted_at', job.attempted_at,
-  'ended_at', coalesce(step.finished_at, job.completed_at, job.discarded_at, job.cancelled_at),
+  'scheduled_at', baton.readable_time(job.scheduled_at),
+  'attempted_at', baton.readable_time(job.attempted_at),
+  'ended_at', baton.readable_time(
+    coalesce(step.finished_at, job.completed_at, job.discarded_at, job.cancelled_at)
+  ),
   'deadline', job.deadline,
   'timeout', job.timeout,
   'error', job.errors -> -1 ->> 'message',
@@ -26,7 +28,7 @@ select json_build_object(
     'has_job', job.id is not null,
     'skipped', step.skipped,
     'cause', step.cause,
-    'parked_at', step.parked_at,
+    'parked_at', baton.readable_time(step.parked_at),
     'run_on', step.run_on,
     'condition', step.condition,
     'subworkflow_id', step.subworkflow_id,
@@ -35,10 +37,26 @@ select json_build_object(
   ) end,
   'wait', case when wait.job_id is not null then json_build_object(
     'signal', wait.signal,
-    'since', wait.inserted_at,
-    'until', wait.until,
+    'since', baton.readable_time(wait.inserted_at),
+    'until', baton.readable_time(wait.until),
     'on_timeout', wait.on_timeout,
-    'sent_at', signal.sent_at
+    'sent_at', baton.readable_time(signal.sent_at),
+    'question', case when step.kind = 'approval' then coalesce(job.args ->> 'question', '') end,
+    'asks', case when step.kind = 'approval' then job.args ->> 'asks' end
+  ) end,
+  'hold', case when standing.id is not null then json_build_object(
+    'workflow_id', standing.workflow_id,
+    'workflow', spender.name,
+    'queue', standing.queue,
+    'max_cost', standing.max_cost::text,
+    'max_tokens', standing.max_tokens,
+    'spent_cost', standing.spent_cost::text,
+    'spent_tokens', standing.spent_tokens,
+    'reserved_cost', standing.reserved_cost::text,
+    'reserved_tokens', standing.reserved_tokens,
+    'cost', hold.cost::text,
+    'tokens', hold.tokens,
+    'crowded', hold.crowded
   ) end
 )::text
 from unnest(%(ids)s::bigint[]) as asked (id)
@@ -49,6 +67,12 @@ left join baton.workflow_waits as wait
   on wait.job_id = asked.id and wait.woken_at is null and step.outcome is null
 left join baton.workflow_signals as signal
   on signal.workflow_id = wait.workflow_id and signal.name = wait.signal
+left join baton.budget_holds as hold
+  on hold.job_id = job.id
+  and hold.epoch = job.epoch
+  and (job.state = 'scheduled' or job.state = 'suspended' and step.parked_at is not null)
+left join lateral baton.budget_standing(array[hold.budget_id]) as standing on hold.job_id is not null
+left join baton.workflows as spender on spender.id = standing.workflow_id
 left join lateral (
   select
     json_agg(

@@ -7,7 +7,7 @@ with asked as (
 process as (
   select
     lease.node,
-    (lease.queues ->> asked.queue)::integer as slots,
+    baton.slots_in(lease.queues -> asked.queue) as slots,
     local.paused_at,
     local.paused_by,
     (
@@ -16,7 +16,7 @@ process as (
     ) as running
   from asked
   join baton.leases as lease
-    on lease.expires_at > asked.moment and (lease.queues ->> asked.queue)::integer > 0
+    on lease.expires_at > asked.moment and baton.slots_in(lease.queues -> asked.queue) > 0
   left join baton.queue_nodes as local on local.queue = asked.queue and local.node = lease.node
   left join baton.queues as setting on setting.name = asked.queue
   where coalesce(local.slots, setting.slots, 1) > 0
@@ -31,7 +31,7 @@ running as (
 )
 select json_build_object(
   'name', asked.queue,
-  'paused_at', setting.paused_at,
+  'paused_at', baton.readable_time(setting.paused_at),
   'paused_by', setting.paused_by,
   'stopped', coalesce(setting.slots = 0, false) and not exists (select from process),
   'processes', (select count(*) from process),
@@ -42,7 +42,7 @@ select json_build_object(
   ),
   'paused_nodes', coalesce(
     (
-      select json_agg(json_build_object('node', p.node, 'at', p.paused_at, 'by', p.paused_by))
+      select json_agg(json_build_object('node', p.node, 'at', baton.readable_time(p.paused_at), 'by', p.paused_by))
       from (
         select distinct process.node, process.paused_at, process.paused_by
         from process where process.paused_at is not null

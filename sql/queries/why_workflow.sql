@@ -75,9 +75,9 @@ select json_build_object(
   'name', workflow.name,
   'now', clock_timestamp(),
   'state', workflow.state,
-  'inserted_at', workflow.inserted_at,
-  'finished_at', workflow.finished_at,
-  'deadline', workflow.deadline,
+  'inserted_at', baton.readable_time(workflow.inserted_at),
+  'finished_at', baton.readable_time(workflow.finished_at),
+  'deadline', baton.readable_time(workflow.deadline),
   'bunches', coalesce(
     (
       select json_agg(json_build_object(

@@ -1,6 +1,7 @@
 -- The newest workflows that fit, in pages: `before` and `before_id` are of the last one of the page
 -- before. Of large workflows no step is looked at: how many ended is summed up from workflow_progress,
--- and how the open ones stand is left out. Locks nothing.
+-- and how the open ones stand is left out. Conditions of a filter stand where it is marked. Locks
+-- nothing.
 with page as (
   select workflow.*
   from baton.workflows as workflow
@@ -21,6 +22,7 @@ with page as (
         where holder.workflow_id = %(parent)s::uuid and holder.subworkflow_id is not null
       )
     )
+    /* filter */
   order by workflow.inserted_at desc, workflow.id desc
   limit %(limit)s
 )

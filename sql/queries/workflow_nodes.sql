@@ -23,9 +23,12 @@ select
   node.parked_at,
   waiting.until,
   node.grafted_by,
-  node.subworkflow_id
+  node.subworkflow_id,
+  job.args ->> 'question' as question,
+  job.args ->> 'asks' as asks
 from baton.workflow_nodes as node
 left join baton.workflow_waits as waiting
   on waiting.job_id = node.job_id and waiting.woken_at is null and node.finished_at is null
+left join baton.jobs as job on job.id = node.job_id and node.kind = 'approval'
 where node.workflow_id = any (%(ids)s::uuid[])
 order by node.job_id

@@ -1,5 +1,5 @@
 -- Does what a row of workflow_releases promises: advances the workflows of its steps and deletes it, or
--- keeps it for the sweep when somebody else held what was to be changed. Nothing is done, and
+-- puts it back for the sweep when somebody else held what was to be changed. Nothing is done, and
 -- `complete` is null, when the row is gone, is not committed yet, or is in other hands.
 -- `events` and `further` are what sql/routines/advance_workflows.sql says; the caller publishes them in
 -- this transaction, since the row is not to be announced again.
@@ -11,19 +11,21 @@ create or replace function baton.advance_release(
 language plpgsql
 as $$
 declare
-  owed record;
-  advance record;
+  owed baton.workflow_releases;
 begin
-  released := '{}';
-  flows := '{}';
-  events := '{}';
-  further_flows := '{}';
-  further := '{}';
-  select kept.job_ids, kept.announced, kept.workflow_id, kept.signal into owed
-  from baton.workflow_releases as kept
-  where kept.id = release
-  for update skip locked;
-  if not found then
+  delete from baton.workflow_releases as kept
+  where kept.id = (
+    select free.id from baton.workflow_releases as free
+    where free.id = release
+    for update skip locked
+  )
+  returning kept.* into owed;
+  if owed.id is null then
+    released := '{}';
+    flows := '{}';
+    events := '{}';
+    further_flows := '{}';
+    further := '{}';
     return;
   end if;
   if owed.signal is not null then
@@ -35,18 +37,14 @@ begin
         and wait.woken_at is null
     );
   end if;
-  advance := baton.advance_workflows(owed.job_ids, not owed.announced, tell, aged);
-  released := advance.released;
-  follow_up := advance.follow_up;
-  flows := advance.flows;
-  events := advance.events;
-  further_flows := advance.further_flows;
-  further := advance.further;
-  complete := advance.complete;
-  if complete then
-    delete from baton.workflow_releases as kept where kept.id = release;
-  elsif not owed.announced then
-    update baton.workflow_releases as kept set announced = true where kept.id = release;
+  select
+    advance.released, advance.follow_up, advance.complete,
+    advance.flows, advance.events, advance.further_flows, advance.further
+  into released, follow_up, complete, flows, events, further_flows, further
+  from baton.advance_workflows(owed.job_ids, not owed.announced, tell, aged) as advance;
+  if not complete then
+    insert into baton.workflow_releases (job_ids, announced, workflow_id, signal, inserted_at)
+    values (owed.job_ids, true, owed.workflow_id, owed.signal, owed.inserted_at);
   end if;
 end
 $$;

@@ -32,8 +32,15 @@ begin
       state = 'cancelled',
       cancelled_at = clock_timestamp(),
       unique_key = case when 'cancelled' = any (job.unique_states) then job.unique_key end,
-      errors = job.errors || jsonb_build_object(
-        'attempt', job.attempt, 'at', clock_timestamp(), 'kind', 'cancelled', 'message', told_reason
+      errors = job.errors || (
+        case when found.state = 'executing'
+          then jsonb_build_object(
+            'scheduled_at', job.scheduled_at, 'attempted_at', job.attempted_at
+          )
+          else '{}'
+        end || jsonb_build_object(
+          'attempt', job.attempt, 'at', clock_timestamp(), 'kind', 'cancelled', 'message', told_reason
+        )
       )
     from found
     where job.id = found.id
@@ -56,11 +63,11 @@ begin
     returning id
   ),
   called as (
-    select count(pg_notify('baton.control', 'sweep')) as words from kept
+    select count(baton.notify('baton.control', 'sweep')) as words from kept
   ),
   stopped as (
     -- a payload has at most 8,000 bytes; without ids everybody looks at all that they run
-    select count(pg_notify('baton.control', case
+    select count(baton.notify('baton.control', case
       when length(running.list) < 7900 then 'cancel ' || running.list else 'cancel'
     end)) as words
     from (
@@ -71,7 +78,7 @@ begin
   ),
   told as (
     -- there is room again in a queue with a limit for all processes
-    select count(pg_notify('baton.jobs', freed.queue)) as queues
+    select count(baton.notify('baton.jobs', freed.queue)) as queues
     from (select distinct ended.queue from ended where ended.was = 'executing') as freed
   )
   -- not a join: this is looked up in a hash table, whatever joins the planner may use

@@ -92,7 +92,7 @@ begin
     from unnest(doomed.ids, doomed.causes, doomed.kinds) as given (id, cause, kind)
     join baton.jobs as job on job.id = given.id
     join baton.workflow_steps as step on step.job_id = given.id and step.has_callbacks;
-    perform pg_notify('baton.control', 'callbacks');
+    perform baton.notify('baton.control', 'callbacks');
   end if;
 end
 $$;

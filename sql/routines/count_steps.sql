@@ -5,9 +5,6 @@ language plpgsql
 set enable_seqscan = off set enable_bitmapscan = off set enable_hashjoin = off set enable_mergejoin = off
 as $$
 begin
-  if not exists (select from baton.workflows as workflow where workflow.counted) then
-    return;
-  end if;
   insert into baton.workflow_progress (workflow_id, completed, skipped, discarded, cancelled)
   select
     step.workflow_id,

@@ -46,7 +46,7 @@ begin
     returning id
   ),
   called as (
-    select count(pg_notify('baton.control', 'sweep')) as words from kept
+    select count(baton.notify('baton.control', 'sweep')) as words from kept
   )
   -- not a join: this is looked up in a hash table, whatever joins the planner may use
   select found.id, found.state, found.id in (select gone.id from gone)

@@ -121,6 +121,20 @@ begin
     delete from baton.workflow_completions as completion
     where completion.workflow_id in (select flow.id from flow)
     returning 1
+  ),
+  budget as (
+    delete from baton.budgets as budget
+    where budget.workflow_id in (select flow.id from flow)
+    returning budget.id
+  ),
+  spending as (
+    delete from baton.budget_spending as part where part.budget_id in (select budget.id from budget)
+  ),
+  reservation as (
+    delete from baton.budget_reservations as each where each.budget_id in (select budget.id from budget)
+  ),
+  hold as (
+    delete from baton.budget_holds as each where each.budget_id in (select budget.id from budget)
   )
   select
     (select count(*) from flow) as workflows,

@@ -1,6 +1,7 @@
 -- Which of the given steps are parked and have no more to wait for: what becomes of each (resume: it
 -- runs again), with what result, and why. A signal that came wins over a time that ran out. The end of
--- a sub-workflow is that of its step. Locks nothing.
+-- a sub-workflow is that of its step. The answer to an approval is a signal; what does not say yes is a
+-- no, whoever wrote it. Locks nothing.
 create or replace function baton.ended_waits(ids bigint[])
 returns table (job_id bigint, verdict text, result jsonb, cause text)
 language sql stable
@@ -15,6 +16,12 @@ as $$
         else 'cancelled'
       end
       when step.kind = 'job' then 'resume'
+      when step.kind = 'approval' and signal.name is not null and not answer.yes then (
+        select case job.args ->> 'on_rejected'
+          when 'completed' then 'completed' when 'discarded' then 'discarded' else 'cancelled'
+        end
+        from baton.jobs as job where job.id = step.job_id
+      )
       when signal.name is not null then 'completed'
       else wait.on_timeout
     end,
@@ -22,6 +29,10 @@ as $$
       when step.kind = 'workflow' and inner_flow.state = 'completed'
         then baton.workflow_result(inner_flow.id, inner_flow.output)
       when step.kind = 'signal' then signal.payload
+      when step.kind = 'approval' and signal.name is not null then signal.payload
+      when step.kind = 'approval' and wait.on_timeout = 'completed' then jsonb_build_object(
+        'approved', true, 'by', null, 'comment', null, 'at', clock_timestamp()
+      )
     end,
     case
       when step.kind = 'workflow' and inner_flow.id is null then 'its workflow is gone'
@@ -36,11 +47,22 @@ as $$
       )
       when step.kind = 'signal' and signal.name is null
         then format('signal %s did not come within %s s', wait.signal, step.wait_seconds)
+      when step.kind = 'approval' and signal.name is null
+        then format('nobody answered within %s s', step.wait_seconds)
+      when step.kind = 'approval' then left(format(
+        '%s by %s%s',
+        case when answer.yes then 'approved' else 'rejected' end,
+        coalesce(signal.sent_by, 'somebody'),
+        ': ' || (signal.payload ->> 'comment')
+      ), 4000)
     end
   from baton.workflow_steps as step
   join baton.workflow_waits as wait on wait.job_id = step.job_id and wait.woken_at is null
   left join baton.workflow_signals as signal
     on signal.workflow_id = step.workflow_id and signal.name = wait.signal
+  cross join lateral (
+    select coalesce(signal.payload @> '{"approved": true}', false) as yes
+  ) as answer
   left join baton.workflows as inner_flow on inner_flow.id = step.subworkflow_id
   left join baton.workflow_completions as completion on completion.workflow_id = inner_flow.id
   left join lateral (

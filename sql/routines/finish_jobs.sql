@@ -6,6 +6,10 @@
 -- which a worker completes its job may stay open for any time, and must not hold up its process. Such
 -- a job is left alone and returned in `held`, for the caller to try again. What is neither locked nor
 -- held can't pass the fence any more, so the write waits for nobody.
+-- `also` are jobs that the caller writes next, in the same transaction: they are locked here with the
+-- others, in one order.
+-- The fence is a `case` over both sides. As three conditions the planner would take those on the job
+-- alone for the choice of one row in the whole table, and begin there.
 create or replace function baton.finish_jobs(
   lease bigint,
   ids bigint[],
@@ -19,6 +23,7 @@ create or replace function baton.finish_jobs(
   waits boolean[] default null,  -- whether to wait for who has it locked; null: for all
   notes text[] default null,     -- JSON of what else is to be known, or null: that it was skipped, why,
                                  -- or what it waits for (signal, seconds, on_timeout)
+  also bigint[] default '{}',
   out accepted bigint[],
   out release bigint,
   out ended bigint[],
@@ -26,6 +31,7 @@ create or replace function baton.finish_jobs(
 )
 language plpgsql
 set enable_seqscan = off set enable_bitmapscan = off set enable_hashjoin = off set enable_mergejoin = off
+set plan_cache_mode = force_generic_plan
 as $$
 declare
   told bigint;
@@ -33,7 +39,7 @@ declare
 begin
   perform from baton.jobs as job
   where job.id = any (
-    case when false = any (waits) then array(
+    also || case when false = any (waits) then array(
       select ack.id from unnest(ids, waits) as ack (id, wait) where ack.wait
     ) else ids end
   )
@@ -53,8 +59,9 @@ begin
       from unnest(ids, epochs) as ack (id, epoch)
       join baton.jobs as job on job.id = ack.id
       where ack.id <> all (locked)
-        and (job.state, job.epoch, job.attempted_by)
-          is not distinct from ('executing', ack.epoch, lease)
+        and case
+          when job.epoch = ack.epoch then job.state = 'executing' and job.attempted_by = lease
+        end
     );
   end if;
 
@@ -81,7 +88,12 @@ begin
       errors = case
         when ack.error is null then job.errors
         else job.errors || (
-          jsonb_build_object('attempt', job.attempt, 'at', clock_timestamp()) || ack.error::jsonb
+          jsonb_build_object(
+            'attempt', job.attempt,
+            'scheduled_at', job.scheduled_at,
+            'attempted_at', job.attempted_at,
+            'at', clock_timestamp()
+          ) || ack.error::jsonb
         )
       end,
       meta = case
@@ -95,8 +107,9 @@ begin
       end
     from ack
     where job.id = ack.id
-      and (job.state, job.epoch, job.attempted_by)
-        is not distinct from ('executing', ack.epoch, lease)
+      and case
+        when job.epoch = ack.epoch then job.state = 'executing' and job.attempted_by = lease
+      end
     returning
       job.id, job.state, job.queue, ack.step,
       coalesce(ack.error::jsonb ->> 'message', ack.note::jsonb ->> 'cause') as cause,
@@ -133,7 +146,16 @@ begin
     on conflict (job_id) do update
     set
       signal = excluded.signal, until = excluded.until, on_timeout = excluded.on_timeout,
-      inserted_at = excluded.inserted_at, woken_at = null
+      inserted_at = excluded.inserted_at, woken_at = null,
+      heard = case
+        when exists (
+          select from baton.workflow_signals as said
+          where said.workflow_id = wait.workflow_id
+            and said.name = wait.signal
+            and said.sent_at <= wait.woken_at
+        ) then array_remove(wait.heard, wait.signal) || wait.signal
+        else wait.heard
+      end
     returning wait.until
   ),
   owed as (
@@ -151,11 +173,11 @@ begin
     (select kept.id from kept),
     coalesce((select kept.job_ids from kept), '{}'),
     (
-      select count(pg_notify('baton.jobs', given_back.queue))
+      select count(baton.notify('baton.jobs', given_back.queue))
       from (select distinct done.queue from done where done.state = 'available') as given_back
     )
     + (
-      select count(pg_notify('baton.control', 'due')) from waiting where waiting.until is not null
+      select count(baton.notify('baton.control', 'due')) from waiting where waiting.until is not null
     )
   into accepted, release, ended, told;
 end

@@ -1,14 +1,15 @@
--- Marks the workflows of the given steps that have no open step left, and records their completion.
+-- Marks those of the given workflows that have no open step left, and records their completion.
 -- Looks first without a lock, so that a workflow's row is locked once in its life; locks ascending by
 -- id, passing over rows that somebody else holds (`complete` is then false); looks again in a
 -- statement of its own. The primary key of workflow_completions makes the announcement exactly one,
 -- and the job that a program wants inserted then commits with it.
--- `holders` are the steps that finished workflows are of others: they have ended too.
+-- `holders` are the steps that finished workflows are of others: they have ended too. Its caller has kept
+-- the planner from hash joins and scans.
+-- Asked for as `state = 'executing'`, a few would be looked for in the index of all that execute.
 create or replace function baton.finish_workflows(
-  ids bigint[], out finished uuid[], out holders bigint[], out complete boolean
+  flows uuid[], out finished uuid[], out holders bigint[], out complete boolean
 )
 language plpgsql
-set enable_seqscan = off set enable_bitmapscan = off set enable_hashjoin = off set enable_mergejoin = off
 as $$
 declare
   candidates uuid[];
@@ -20,12 +21,9 @@ begin
   complete := true;
   candidates := array(
     select workflow.id
-    from (
-      select distinct step.workflow_id as id
-      from baton.workflow_steps as step where step.job_id = any (ids)
-    ) as touched
-    join baton.workflows as workflow on workflow.id = touched.id and workflow.state = 'executing'
-    where (
+    from baton.workflows as workflow
+    where workflow.id = any (flows) and workflow.state <> all ('{completed, failed}')
+    and (
       select step.job_id from baton.workflow_steps as step
       where step.workflow_id = workflow.id and step.outcome is null
       order by step.job_id desc
@@ -37,42 +35,48 @@ begin
   end if;
   locked := array(
     select workflow.id from baton.workflows as workflow
-    where workflow.id = any (candidates) and workflow.state = 'executing'
+    where workflow.id = any (candidates) and workflow.state <> all ('{completed, failed}')
     order by workflow.id
     for no key update skip locked
   );
   complete := cardinality(locked) = cardinality(candidates);
-  with failures as (
-    select
-      workflow.id,
-      array(
-        select step.step_name from baton.workflow_steps as step
-        where step.workflow_id = workflow.id and step.outcome <> 'completed'
-        order by step.job_id
-      ) as failed_steps
-    from baton.workflows as workflow
-    where workflow.id = any (locked)
-      and (
-        select step.job_id from baton.workflow_steps as step
-        where step.workflow_id = workflow.id and step.outcome is null
-        order by step.job_id desc
-        limit 1
-      ) is null
+  with failures as materialized (
+    select given.id, steps.failed as failed_steps
+    from unnest(locked) as given (id)
+    cross join lateral (
+      select
+        coalesce(bool_or(step.outcome is null), false) as open,
+        coalesce(
+          array_agg(step.step_name order by step.job_id) filter (where step.outcome <> 'completed'),
+          '{}'
+        ) as failed
+      from baton.workflow_steps as step
+      where step.workflow_id = given.id
+    ) as steps
+    where not steps.open
+  ),
+  wrong as materialized (
+    select jsonb_object_agg(failures.id, failures.failed_steps) as steps
+    from failures
+    where failures.failed_steps <> '{}'
   ),
   ended as (
+    -- By the ids alone, for the same reason; their lock keeps their state.
     update baton.workflows as workflow
     set
       state = case
-        when cardinality(failures.failed_steps) = 0 then 'completed'::baton.workflow_state
-        else 'failed'::baton.workflow_state
+        when (select wrong.steps from wrong) ? workflow.id::text
+          then 'failed'::baton.workflow_state
+        else 'completed'::baton.workflow_state
       end,
       unique_key = null,
       finished_at = now()
-    from failures
-    where workflow.id = failures.id and workflow.state = 'executing'
+    where workflow.id = any (array(select failures.id from failures))
     returning
       workflow.id, workflow.name, workflow.state, workflow.parent_job_id, workflow.on_finished,
-      failures.failed_steps
+      array(
+        select jsonb_array_elements_text((select wrong.steps from wrong) -> workflow.id::text)
+      ) as failed_steps
   ),
   recorded as (
     insert into baton.workflow_completions (workflow_id, outcome, failed_steps)

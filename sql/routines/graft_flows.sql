@@ -9,7 +9,7 @@ as $$
     from jsonb_to_recordset(plan -> 'flows') as part (
       id uuid, name text, holder integer, deadline timestamptz, deadline_in double precision,
       tags text, context text, output text, on_finished text, counted boolean, priority smallint,
-      size integer
+      size integer, max_cost numeric, max_tokens bigint, on_exceeded text
     )
     where ids[part.holder] >= first
   ),
@@ -25,6 +25,13 @@ as $$
       given.on_finished::jsonb, given.counted, coalesce(given.priority, around.priority)
     from given
     join baton.workflows as around on around.id = flow
+  ),
+  budget as (
+    -- nothing can have been spent of it yet
+    insert into baton.budgets (workflow_id, max_cost, max_tokens, on_exceeded, counted)
+    select given.id, given.max_cost, given.max_tokens, given.on_exceeded, true
+    from given
+    where given.on_exceeded is not null
   )
   insert into baton.workflow_progress (workflow_id, added)
   select given.id, given.size from given where given.counted

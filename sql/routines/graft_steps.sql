@@ -24,6 +24,7 @@ declare
   made bigint[];
   ids bigint[];
   written bigint;
+  taken text;
 begin
   added := '{}';
   unsure := '{}';
@@ -153,13 +154,21 @@ begin
   on conflict on constraint workflow_steps_unique_name do nothing;
   get diagnostics written = row_count;
   if written < cardinality(fresh) then
-    perform baton.refuse_graft('taken', (
-      select step.value ->> 'name'
-      from jsonb_array_elements(plan -> 'steps') as step (value)
-      join baton.workflow_steps as other
-        on other.workflow_id = flow and other.step_name = step.value ->> 'name'
-      where step.value ->> 'inside' is null
-        and other.job_id <> ids[(step.value ->> 'ordinal')::integer]
+    select step.value ->> 'name' into taken
+    from jsonb_array_elements(plan -> 'steps') as step (value)
+    join baton.workflow_steps as other
+      on other.workflow_id = flow and other.step_name = step.value ->> 'name'
+    where step.value ->> 'inside' is null
+      and other.job_id <> ids[(step.value ->> 'ordinal')::integer]
+    limit 1;
+    if taken is not null then
+      perform baton.refuse_graft('taken', taken);
+    end if;
+    -- a sub-workflow that another step brought along: a program that builds it once, say
+    perform baton.refuse_graft('workflow taken', (
+      select part.id::text
+      from jsonb_to_recordset(plan -> 'flows') as part (id uuid)
+      join baton.workflows as other on other.id = part.id
       limit 1
     ));
   end if;

@@ -61,11 +61,11 @@ begin
     returning fresh.id, fresh.state, fresh.queue, fresh.scheduled_at, fresh as job
   ),
   told as (
-    select count(pg_notify('baton.jobs', ready.queue)) as queues
+    select count(baton.notify('baton.jobs', ready.queue)) as queues
     from (select distinct inserted.queue from inserted where inserted.state = 'available') as ready
   ),
   warned as (
-    select count(pg_notify('baton.control', 'due')) as words
+    select count(baton.notify('baton.control', 'due')) as words
     where exists (
       select from inserted
       where inserted.state = 'scheduled' and inserted.scheduled_at < present + interval '1.5 s'

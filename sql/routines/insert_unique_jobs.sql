@@ -11,9 +11,13 @@
 -- nothing, since a key that it took away nobody else can take before it. Should a row have given up
 -- its key between the look and the lock, the attempt is undone, locks and all, and made again. So
 -- keys are waited for while no row is held, and rows while only rows and keys are.
+--
+-- Runs with the rights of the owner, so that who may insert needs none to change rows: one that may set a
+-- state could end any job. It changes nothing but waiting rows that hold a key of the batch, as they ask.
 create or replace function baton.insert_unique_jobs(present timestamptz, jobs baton.new_job[])
 returns table (ordinal bigint, conflict boolean, job baton.jobs)
 language plpgsql
+security definer set search_path = pg_catalog, pg_temp
 set enable_seqscan = off set enable_nestloop = off
 as $$
 declare
@@ -233,14 +237,14 @@ begin
     order by (version.job).id, version.place desc
   ),
   told as (
-    select count(pg_notify('baton.jobs', ready.queue)) as queues
+    select count(baton.notify('baton.jobs', ready.queue)) as queues
     from (
       select distinct (newest.job).queue from newest
       where newest.is_ours and (newest.job).state = 'available'
     ) as ready
   ),
   warned as (
-    select count(pg_notify('baton.control', 'due')) as words
+    select count(baton.notify('baton.control', 'due')) as words
     where exists (
       select from newest
       where newest.is_ours
@@ -255,3 +259,5 @@ begin
   cross join warned;
 end
 $$;
+
+revoke execute on function baton.insert_unique_jobs(timestamptz, baton.new_job[]) from public;

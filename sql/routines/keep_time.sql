@@ -58,9 +58,9 @@ begin
       select distinct job.queue from baton.jobs as job
       where job.id = any (advance.released) and job.state = 'available'
     );
-    perform pg_notify('baton.jobs', queue) from unnest(ready) as queue;
+    perform baton.notify('baton.jobs', queue) from unnest(ready) as queue;
     if advance.follow_up is not null then
-      perform pg_notify('baton.control', 'sweep');
+      perform baton.notify('baton.control', 'sweep');
     end if;
     notices := advance.further;
     if announce then

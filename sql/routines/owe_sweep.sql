@@ -5,7 +5,7 @@ as $$
 begin
   if cardinality(ids) > 0 then
     insert into baton.workflow_releases (job_ids, inserted_at) values (ids, '-infinity');
-    perform pg_notify('baton.control', 'sweep');
+    perform baton.notify('baton.control', 'sweep');
   end if;
 end
 $$;

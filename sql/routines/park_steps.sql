@@ -24,7 +24,7 @@ begin
       inserted_at = now(), woken_at = null
     returning wait.until
   )
-  select count(pg_notify('baton.control', 'due')) into told
+  select count(baton.notify('baton.control', 'due')) into told
   from waiting
   where waiting.until is not null;
 end

@@ -29,7 +29,7 @@ begin
     for no key update skip locked
   ));
   if last is null then
-    perform pg_notify('baton.jobs', queue_name);
+    perform baton.notify('baton.jobs', queue_name);
   end if;
   return last;
 end

@@ -1,12 +1,13 @@
 -- Deletes workflows that nothing needs any more: they have finished, at least `age` seconds ago, and the
 -- jobs of all their steps and sub-workflows were pruned; null keeps all. And logs of debugging that
--- are more than `log_age` seconds old, whatever they belong to; null keeps them.
+-- are more than `log_age` seconds old, and what was recorded of the use of language models more than
+-- `stat_age` seconds ago, whatever they belong to; null keeps them.
 -- One process at a time does it, at most `most` rows of each table a call: `pause` seconds after the
 -- last portion, or `rest` after a pass; baton.duties has how far it got, and which workflows it has
 -- begun to delete. `pruned` has the number of rows by table.
 create or replace function baton.prune_workflows(
   age double precision, log_age double precision, pause double precision, rest double precision,
-  most integer,
+  most integer, stat_age double precision default null,
   out pruned jsonb, out unfinished boolean
 )
 language plpgsql
@@ -18,6 +19,7 @@ declare
   look record;
   gone record;
   logs bigint;
+  stats bigint;
 begin
   pruned := '{}';
   unfinished := false;
@@ -65,6 +67,25 @@ begin
       'workflow_debug_logs', coalesce((pruned ->> 'workflow_debug_logs')::bigint, 0) + logs
     );
     unfinished := unfinished or logs = most;
+  end if;
+
+  if stat_age is not null then
+    with old as (
+      delete from baton.workflow_step_stats as stat
+      where stat.ctid = any (array(
+        select each.ctid from baton.workflow_step_stats as each
+        where each.inserted_at < clock_timestamp() - make_interval(secs => stat_age)
+        order by each.inserted_at
+        limit most
+        for update skip locked
+      ))
+      returning 1
+    )
+    select count(*) into stats from old;
+    pruned := pruned || jsonb_build_object(
+      'workflow_step_stats', coalesce((pruned ->> 'workflow_step_stats')::bigint, 0) + stats
+    );
+    unfinished := unfinished or stats = most;
   end if;
 
   select coalesce(jsonb_object_agg(each.key, each.value), '{}') into pruned

@@ -2,6 +2,7 @@
 -- its partitions. Both are counted from rows, so that nothing leaks when a process dies. When the
 -- rate does not let the next job start, `jobs` is 0 and `wait` the seconds until it does. A job that
 -- is heavier than the whole limit counts as much as the limit: it starts when nothing else did.
+-- A start further in the future than a period is none: the clock was set back, or somebody wrote it.
 -- Locks nothing: the caller holds the row of the queue, so nobody else starts jobs of it.
 create or replace function baton.queue_room(
   setting baton.queues, key text, moment timestamptz,
@@ -32,7 +33,8 @@ begin
   from baton.queue_starts as start
   where start.queue = setting.name
     and start.partition_key = coalesce(key, '')
-    and start.started_at > moment - make_interval(secs => setting.rate_period);
+    and start.started_at > moment - make_interval(secs => setting.rate_period)
+    and start.started_at < moment + make_interval(secs => setting.rate_period);
 
   select least(next.weight, setting.rate_limit) into needed
   from baton.next_jobs(setting.name, key, 1, setting.ageing, moment, '{}') as next;
@@ -53,6 +55,7 @@ begin
     where start.queue = setting.name
       and start.partition_key = coalesce(key, '')
       and start.started_at > moment - make_interval(secs => setting.rate_period)
+      and start.started_at < moment + make_interval(secs => setting.rate_period)
   ) as kept
   where kept.total > setting.rate_limit - needed;
 end

@@ -43,7 +43,7 @@ begin
   select
     (
       -- a payload has at most 8,000 bytes; without ids everybody looks at all that they run
-      select count(pg_notify('baton.control', case
+      select count(baton.notify('baton.control', case
         when length(running.list) < 7900 then 'cancel ' || running.list else 'cancel'
       end))
       from (
@@ -53,7 +53,7 @@ begin
       where running.list is not null
     )
     + (
-      select count(pg_notify('baton.jobs', freed.queue))
+      select count(baton.notify('baton.jobs', freed.queue))
       from (select distinct gone.queue from gone where gone.state = 'executing') as freed
     )
   into told;

@@ -46,7 +46,7 @@ begin
   select
     (select count(*) from mended),
     (
-      select count(pg_notify('baton.jobs', changed.queue))
+      select count(baton.notify('baton.jobs', changed.queue))
       from (select distinct mended.queue from mended) as changed
     )
   into repaired, told;

@@ -1,14 +1,16 @@
 -- Takes jobs away from dead processes. A lease is dead when it ran out, or when its process went
 -- silent for `silence` seconds and the advisory lock that it held is free, that is, its connection is
--- gone. Dead leases are deleted; then every executing job without a lease becomes available, or is
--- discarded when its attempts are used up. Locks leases, then jobs ascending by id, skipping rows
+-- gone; but not that of `own`, which is alive, or nobody would ask. Without `silence` a lease is dead only
+-- when it ran out. Dead leases are deleted; then every executing job without a lease becomes available, or
+-- is discarded when its attempts are used up. Locks leases, then jobs ascending by id, skipping rows
 -- that others hold; at most `most` jobs a call.
 -- For those who watch a step, an attempt whose process died is one that failed: `notices` are these events,
 -- published if `announce` says so. Steps that are discarded are announced by the sweep.
 -- One process at a time does it, no more often than every `pause` seconds: the row of duties is the
--- lock and the clock.
+-- lock and the clock. Whoever comes too early gets null for `leases`, and has done nothing.
 create or replace function baton.rescue_jobs(
   silence double precision, pause double precision, most integer, announce boolean default true,
+  own bigint default null,
   out leases bigint[], out rescued bigint[], out discarded bigint[], out notices text[]
 )
 language plpgsql
@@ -24,6 +26,7 @@ begin
   discarded := '{}';
   notices := '{}';
   if not baton.take_duty('rescue', pause) then
+    leases := null;
     return;
   end if;
 
@@ -34,6 +37,8 @@ begin
       where silent.expires_at < clock_timestamp()
         or (
           silent.guarded
+          -- its connection for jobs may be back before that which holds its lease
+          and silent.id is distinct from own
           -- a restart of the server silences everybody; they have time to come back
           and greatest(silent.renewed_at, pg_postmaster_start_time())
             < clock_timestamp() - make_interval(secs => silence)
@@ -74,6 +79,8 @@ begin
       discarded_at = case when job.attempt < job.max_attempts then null else clock_timestamp() end,
       errors = job.errors || jsonb_build_object(
         'attempt', job.attempt,
+        'scheduled_at', job.scheduled_at,
+        'attempted_at', job.attempted_at,
         'at', clock_timestamp(),
         'kind', 'rescued',
         'message', 'the worker process that ran it died'
@@ -98,13 +105,13 @@ begin
     returning id
   ),
   called as (
-    select count(pg_notify('baton.control', 'sweep')) as words from kept
+    select count(baton.notify('baton.control', 'sweep')) as words from kept
   )
   select
     coalesce(array_agg(freed.id) filter (where freed.state = 'available'), '{}'),
     coalesce(array_agg(freed.id) filter (where freed.state = 'discarded'), '{}'),
     (
-      select count(pg_notify('baton.jobs', ready.queue))
+      select count(baton.notify('baton.jobs', ready.queue))
       -- what was discarded frees its place in a limited queue
       from (select distinct free.queue from freed as free) as ready
     )

@@ -58,10 +58,10 @@ begin
     returning id
   )
   select
-    (select count(pg_notify('baton.control', 'sweep')) from kept)
+    (select count(baton.notify('baton.control', 'sweep')) from kept)
     + (
       -- a payload has at most 8,000 bytes; without ids everybody looks at all that they run
-      select count(pg_notify('baton.control', case
+      select count(baton.notify('baton.control', case
         when length(running.list) < 7900 then 'cancel ' || running.list else 'cancel'
       end))
       from (
@@ -72,7 +72,7 @@ begin
     )
     + (
       -- there is something to do, or room again in a queue with a limit for all processes
-      select count(pg_notify('baton.jobs', woken.queue))
+      select count(baton.notify('baton.jobs', woken.queue))
       from (
         select distinct begun.queue from begun
         where begun.state = 'available' or begun.was = 'executing'

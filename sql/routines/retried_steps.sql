@@ -1,6 +1,7 @@
 -- What running the given steps again concerns: they themselves, and what follows from it.
 -- `onward` says which of their dependents run again too, and of those in turn:
---   woken   those that were cancelled because of a dependency, since that is no longer bad;
+--   woken   those that were cancelled because of a dependency, and that none keeps from running which
+--           stays bad: they would be cancelled again, and their callbacks called twice;
 --   failed  these, and what reacted to an end that is taken back: steps that run after a failure or in
 --           any case, and skipped ones, which decide anew;
 --   all     everything after them, into sub-workflows and out of them.
@@ -56,7 +57,36 @@ as $$
       join baton.workflow_steps as holder on holder.job_id = workflow.parent_job_id
       where reached.again and workflow.id = step.workflow_id and holder.outcome is not null
     ) as next
+  ),
+  gathered as materialized (
+    select
+      reached.id,
+      bool_or(reached.whole) as whole,
+      bool_or(reached.again) as again,
+      bool_or(reached.removed) as removed
+    from reached group by reached.id
+  ),
+  hopeless (id) as (
+    select gathered.id
+    from gathered
+    where onward = 'woken'
+      and gathered.whole
+      and gathered.again
+      and gathered.id <> all (ids)
+      and exists (
+        select from baton.unmet_dependencies as unmet
+        where unmet.child_id = gathered.id
+          and unmet.poisons
+          and unmet.parent_id not in (select other.id from gathered as other where other.again)
+      )
+    union
+    select unmet.child_id
+    from hopeless
+    join baton.unmet_dependencies as unmet on unmet.parent_id = hopeless.id and unmet.poisons
+    where unmet.child_id in (select other.id from gathered as other where other.again)
+      and unmet.child_id <> all (ids)
   )
-  select reached.id, bool_or(reached.again), bool_or(reached.removed)
-  from reached group by reached.id
+  select gathered.id, gathered.again, gathered.removed
+  from gathered
+  where gathered.id not in (select hopeless.id from hopeless)
 $$;

@@ -100,10 +100,10 @@ begin
     returning id
   ),
   called as (
-    select count(pg_notify('baton.control', 'sweep')) as words from kept
+    select count(baton.notify('baton.control', 'sweep')) as words from kept
   ),
   told as (
-    select count(pg_notify('baton.jobs', woken.queue)) as queues
+    select count(baton.notify('baton.jobs', woken.queue)) as queues
     from (select distinct begun.queue from begun where begun.state = 'available') as woken
   )
   -- not a join: this is looked up in a hash table, whatever joins the planner may use

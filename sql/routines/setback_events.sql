@@ -18,6 +18,7 @@ create or replace function baton.setback_events(
 )
 language plpgsql
 set enable_seqscan = off set enable_bitmapscan = off set enable_hashjoin = off set enable_mergejoin = off
+set plan_cache_mode = force_generic_plan
 as $$
 declare
   locked bigint[];
@@ -43,11 +44,17 @@ begin
         ack.error::json ->> 'message', clock_timestamp()
       ) as event
     from unnest(ids, epochs, states, refunds, errors) as ack (id, epoch, state, refund, error)
-    join baton.jobs as job
-      on job.id = ack.id and job.epoch = ack.epoch and job.attempted_by = lease
-    join baton.workflow_steps as step on step.job_id = job.id and step.outcome is null
+    cross join lateral (
+      select * from baton.jobs as held where held.id = ack.id limit 1
+    ) as job
+    cross join lateral (
+      select * from baton.workflow_steps as held where held.job_id = ack.id limit 1
+    ) as step
     left join baton.workflows as workflow on workflow.id = step.workflow_id
     where ack.id = any (locked)
+      and job.epoch = ack.epoch
+      and job.attempted_by = lease
+      and step.outcome is null
     order by job.id
   ) as setback;
 end

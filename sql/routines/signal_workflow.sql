@@ -1,7 +1,8 @@
 -- Tells a workflow something from outside. It is heard by every step that waits for this signal, now or
 -- later; a signal is said once, so a second one of the same name changes nothing.
 --   select baton.signal_workflow('0f6c…', 'approved', '{"by": "ann"}', 'ann');
--- Returns whether it was said now. Raises BT002 when there is no such workflow, and BT003 when it has ended.
+-- Returns whether it was said now. Raises BT002 when there is no such workflow, BT003 when it has ended, and
+-- BT004 for an answer to an approval, which sql/routines/answer_approval.sql takes.
 -- Another signal of the same name that is not committed yet is waited for; no other row is locked. Which
 -- steps wait is looked up once this has committed, by the sweep, which is called for: one that begins to
 -- wait at the same time is not visible here, nor the signal to it.
@@ -15,6 +16,10 @@ declare
   stands baton.workflow_state;
   said boolean;
 begin
+  if starts_with(signal, 'approval:') then
+    raise exception 'signal % is the answer to an approval', signal using
+      errcode = 'BT004', hint = 'call answer_approval';
+  end if;
   select workflow.state into stands from baton.workflows as workflow where workflow.id = flow;
   if stands is null then
     raise exception 'there is no workflow %', flow using errcode = 'BT002';
@@ -28,7 +33,7 @@ begin
   if said then
     insert into baton.workflow_releases (job_ids, announced, workflow_id, signal, inserted_at)
     values ('{}', true, flow, signal_workflow.signal, '-infinity');
-    perform pg_notify('baton.control', 'sweep');
+    perform baton.notify('baton.control', 'sweep');
   end if;
   return said;
 end

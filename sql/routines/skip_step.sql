@@ -79,7 +79,7 @@ begin
     where job.id = chosen.id
     returning job.id, job.queue
   )
-  select count(pg_notify(word.channel, word.payload)) into told
+  select count(baton.notify(word.channel, word.payload)) into told
   from ended
   cross join lateral (
     values ('baton.control', 'cancel ' || ended.id), ('baton.jobs', ended.queue)
@@ -90,7 +90,7 @@ begin
   -- old enough for the very next sweep, which is called for
   insert into baton.workflow_releases (job_ids, inserted_at)
   values (array[chosen.id], '-infinity');
-  perform pg_notify('baton.control', 'sweep');
+  perform baton.notify('baton.control', 'sweep');
   return chosen.was;
 end
 $$;

@@ -91,7 +91,7 @@ begin
     coalesce(sum(counted.jobs), 0),
     coalesce(array_agg(counted.queue), '{}'),
     max(counted.jobs) filter (where counted.queue = any (queues)),
-    count(pg_notify('baton.jobs', counted.queue))
+    count(baton.notify('baton.jobs', counted.queue))
   into staged, ready, fullest, told
   from counted;
 

@@ -33,7 +33,7 @@ begin
     flows := flows || advance.flows || advance.further_flows;
     notices := notices || advance.events || advance.further;
     unfinished := unfinished or advance.follow_up is not null;
-    perform pg_notify('baton.jobs', freed.queue)
+    perform baton.notify('baton.jobs', freed.queue)
     from (
       select distinct job.queue from baton.jobs as job
       where job.id = any (advance.released) and job.state = 'available'

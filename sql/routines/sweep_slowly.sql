@@ -62,7 +62,7 @@ begin
   if cardinality(owed || ended) > 0 then
     perform baton.owe_releases(ended, true);
     perform baton.owe_releases(owed, false);
-    perform pg_notify('baton.control', 'sweep');
+    perform baton.notify('baton.control', 'sweep');
   end if;
   perform baton.compact_progress(most);
 

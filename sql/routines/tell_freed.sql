@@ -8,7 +8,7 @@ create or replace function baton.tell_freed(
 language plpgsql
 as $$
 begin
-  perform pg_notify('baton.jobs', freed.queue)
+  perform baton.notify('baton.jobs', freed.queue)
   from (
     select job.queue, count(*) as places
     from baton.jobs as job where job.id = any (ended)

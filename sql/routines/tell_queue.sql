@@ -14,7 +14,7 @@ begin
     and coalesce(known.slots, known.start_slots, known.global_limit, known.rate_limit) is null
     and known.partition_by is null
     and known.ageing is null;
-  perform pg_notify('baton.control', 'queues');
-  perform pg_notify('baton.jobs', queue_name);
+  perform baton.notify('baton.control', 'queues');
+  perform baton.notify('baton.jobs', queue_name);
 end
 $$;

@@ -9,7 +9,7 @@ as $$
     select
       completion.workflow_id,
       concat(
-        '{"event":"workflow_finished","schema":"', rtrim('baton.', '.'),
+        '{"event":"workflow_finished","schema":"', replace((parse_ident('baton.jobs'))[1], '"', '\"'),
         '","transaction":', coalesce(pg_current_xact_id_if_assigned()::text, 'null'),
         ',"workflow_id":"', completion.workflow_id,
         '","workflow_label":', coalesce(to_json(left(workflow.name, 200)), 'null'),
@@ -25,7 +25,9 @@ as $$
         '}'
       ) as event
     from baton.workflow_completions as completion
-    join baton.workflows as workflow on workflow.id = completion.workflow_id
+    cross join lateral (  -- with a limit, or a planner that believes in few workflows begins with them
+      select * from baton.workflows as ended where ended.id = completion.workflow_id limit 1
+    ) as workflow
     where completion.workflow_id = any (ids)
     order by completion.inserted_at, completion.workflow_id
   ) as finish

@@ -6,7 +6,6 @@ import sys
 from pathlib import Path
 
 import psycopg
-import pytest
 
 from tests.docs.markdown import blocks
 from tests.docs.test_documents import ROOT, commands, place, run_python, running
@@ -14,7 +13,6 @@ from tests.docs.test_documents import ROOT, commands, place, run_python, running
 __all__ = ["place"]
 
 
-@pytest.mark.timeout(120)
 def test_the_guide_on_building_a_workflow_does_what_it_says(place: Path, database: str) -> None:
     found = blocks(ROOT / "docs" / "building_a_workflow.md")
     for block in found:
@@ -29,7 +27,7 @@ def test_the_guide_on_building_a_workflow_does_what_it_says(place: Path, databas
             [sys.executable, "page.py", str(row[0])],
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=120,
             check=False,
             env=os.environ,
         )

@@ -30,6 +30,8 @@ from baton.settings import Settings, load
 from baton.workers import Registry
 from tests.docs.markdown import Block, blocks
 
+pytestmark = pytest.mark.timeout(900)  # guides start many programs, one after the other
+
 ROOT = Path(__file__).resolve().parent.parent.parent
 PLAYED = ("pip install", "make ", "export BATON_DSN", "baton worker")
 
@@ -55,7 +57,7 @@ def shell(command: str) -> str:
     command = re.sub(r"^baton\b", f"{sys.executable} -m baton", command)
     command = re.sub(r"^python\b", sys.executable, command)
     ended = subprocess.run(
-        ["sh", "-c", command], capture_output=True, text=True, timeout=60, check=False
+        ["sh", "-c", command], capture_output=True, text=True, timeout=120, check=False
     )
     assert ended.returncode == 0, f"{command}: {ended.stderr}"
     return ended.stdout
@@ -65,12 +67,13 @@ def shell(command: str) -> str:
 def running(command: str) -> Iterator[None]:
     """Run a command that goes on until it is interrupted."""
     words = command.split()
-    process = subprocess.Popen([sys.executable, "-m", *words])
-    try:
-        yield
-    finally:
-        process.send_signal(signal.SIGTERM)
-        assert process.wait(30) == 0
+    with subprocess.Popen([sys.executable, "-m", *words]) as process:
+        try:
+            yield
+            process.send_signal(signal.SIGTERM)
+            assert process.wait(60) == 0
+        finally:
+            process.kill()
 
 
 def commands(block: Block) -> list[str]:
@@ -96,18 +99,19 @@ def run_python(texts: list[Block], names: dict[str, Any]) -> None:
     asyncio.run(main())
 
 
-def perform_everything(database: str, registry: Registry) -> None:
-    """Run a worker process until no job is left to run."""
-    queues = ["default=10", "mail=10"]
+def perform_everything(registry: Registry, *, client_of: str | None = None) -> None:
+    """Run a worker process until no job is left to run, and close the ``client`` of a module."""
 
     async def main() -> None:
-        node = Node(load(queues=queues), registry)
+        node = Node(load(queues=["default=10", "mail=10", "llm=10"]), registry)
         async with anyio.create_task_group() as tasks, Client() as client:
             await tasks.start(node.run)
-            with anyio.fail_after(30):
+            with anyio.fail_after(120):
                 while any(not job.state.is_final for job in await client.list_jobs()):
                     await anyio.lowlevel.checkpoint()
             node.stop()
+        if client_of is not None:
+            await sys.modules[client_of].client.close()
 
     anyio.run(main)
 
@@ -161,7 +165,7 @@ def test_the_guide_to_workers_does_what_it_says(place: Path, database: str) -> N
     python = [block for block in found if block.language == "python" and not block.file]
     with Registry().collecting() as registry:
         run_python(python, {"__name__": "guide"})
-        perform_everything(database, registry)
+        perform_everything(registry)
     with psycopg.connect(database) as conn:
         rows = conn.execute("select split_part(worker, '.', 2), state::text from baton.jobs")
         became = sorted(rows.fetchall())
@@ -180,7 +184,16 @@ def test_the_guide_to_operations_does_what_it_says(place: Path, database: str) -
     with Registry().collecting():
         run_python([block for block in found if block.language == "python"], {})
     said = [command for block in found if block.language == "sh" for command in commands(block)]
-    inserted, *rest = [shell(command) for command in said]
+    assert said.pop(0) == "baton doctor"
+    sick = subprocess.run(
+        [sys.executable, "-m", "baton", "doctor"], capture_output=True, text=True, check=False
+    )
+    assert sick.returncode == 1
+    assert "run: baton worker --queues mail=10" in sick.stdout
+    at_night = said.index("baton queue resume mail") + 1
+    for command in said[:at_night]:
+        shell(command)
+    inserted, *rest = [shell(command) for command in said[at_night:]]
     assert json.loads(inserted)["id"] == 53
     assert rest[1] == "changed job 52: available in queue mail\n"
     assert rest[2] == "cancelled 2 jobs\n"
@@ -223,11 +236,13 @@ def test_the_guide_to_running_does_what_it_says(
     said = [command for block in found if block.language == "sh" for command in commands(block)]
     outputs: dict[str, str] = {}
     (place / "shop.py").write_text("from baton import worker\n\n@worker()\ndef audit(job): ...\n")
+    newest = "select coalesce(max(id), 0) from baton.leases"
     for command in said:
         if command.startswith("baton worker"):
-            with running(command):
-                with psycopg.connect(autocommit=True, conninfo=os.environ["BATON_DSN"]) as conn:
-                    while not conn.execute("select 1 from baton.leases").fetchone():
+            with psycopg.connect(autocommit=True, conninfo=os.environ["BATON_DSN"]) as conn:
+                before = conn.execute(newest).fetchone() or (0,)
+                with running(command):
+                    while (conn.execute(newest).fetchone() or (0,)) <= before:
                         pass
         else:
             outputs[command] = shell(command)

@@ -64,7 +64,7 @@ def page(database: str) -> str:
                 while not conn.execute(running).fetchone():
                     await anyio.lowlevel.checkpoint()
             command = [sys.executable, "live.py", str(flow.workflow_id)]
-            with anyio.fail_after(60):
+            with anyio.fail_after(120):
                 async with await anyio.open_process(command, stderr=subprocess.STDOUT) as program:
                     assert program.stdout is not None
                     said = b""

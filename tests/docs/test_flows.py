@@ -3,11 +3,14 @@
 from pathlib import Path
 
 import psycopg
+import pytest
 
 from tests.docs.markdown import blocks
 from tests.docs.test_documents import ROOT, commands, place, run_python, shell
 
 __all__ = ["place"]
+
+pytestmark = pytest.mark.timeout(900)  # it starts many programs, one after the other
 
 
 def test_the_guide_on_flows_does_what_it_says(place: Path, database: str) -> None:

@@ -5,12 +5,15 @@ from importlib import import_module
 from pathlib import Path
 
 import psycopg
+import pytest
 
 from baton import Registry, SyncClient
 from tests.docs.markdown import blocks
 from tests.docs.test_documents import ROOT, commands, perform_everything, place, run_python, shell
 
 __all__ = ["place"]
+
+pytestmark = pytest.mark.timeout(900)  # it starts many programs, one after the other
 
 
 def test_the_guide_on_seeing_does_what_it_says(place: Path, database: str) -> None:
@@ -23,7 +26,7 @@ def test_the_guide_on_seeing_does_what_it_says(place: Path, database: str) -> No
         flow = import_module("orders").order(1_000)
         with SyncClient(database) as client:
             client.insert_workflow(flow)
-        perform_everything(database, registry)
+        perform_everything(registry)
     assert (place / "order.svg").read_text().startswith("<svg")
     with psycopg.connect(database) as conn:
         [(left,)] = conn.execute(

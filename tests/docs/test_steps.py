@@ -22,10 +22,10 @@ def run_guide(name: str, place: Path, database: str) -> dict[str, Any]:
     with Registry().collecting() as registry:
         python = [block for block in found if block.language == "python" and not block.file]
         run_python(python, names)
-        perform_everything(database, registry)
+        perform_everything(registry)
         with psycopg.connect(database, autocommit=True) as conn:
             while conn.execute("select 1 from baton.workflow_callbacks").fetchone():
-                perform_everything(database, registry)
+                perform_everything(registry)
     return names
 
 

@@ -31,7 +31,7 @@ def test_the_guide_to_testing_does_what_it_says(
         cwd=tmp_path,
         capture_output=True,
         text=True,
-        timeout=100,
+        timeout=240,
         check=False,
     )
     assert ended.returncode == 0, ended.stdout

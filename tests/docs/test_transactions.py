@@ -1,6 +1,7 @@
 """Runs the guide to transactions, and then the worker that it defines."""
 
 from pathlib import Path
+from typing import Any
 
 import anyio
 import psycopg
@@ -21,9 +22,10 @@ def test_the_guide_to_transactions_does_what_it_says(place: Path, database: str)
         if block.file:
             (place / block.file).write_text(block.text)
     registry = Registry()
+    names: dict[str, Any] = {}
     with registry.collecting():
         python = [block for block in found if block.language == "python" and not block.file]
-        run_python(python, {})
+        run_python(python, names)
     for block in found:
         if block.language == "sh":
             for command in commands(block):
@@ -48,6 +50,7 @@ def test_the_guide_to_transactions_does_what_it_says(place: Path, database: str)
 
     with django_alias(database, "default"):
         anyio.run(work)
+    names["engine"].dispose()  # the guide does so before its workers run
     with psycopg.connect(database) as conn:
         booked = conn.execute("select number, booked from orders order by 1").fetchall()
     assert booked == [(7, 1), (9, 0), (10, 2)]

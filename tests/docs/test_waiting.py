@@ -51,7 +51,7 @@ def test_the_guide_to_waiting_does_what_it_says(place: Path, database: str) -> N
         said = [command for block in found if block.language == "sh" for command in commands(block)]
         for command in said:
             assert "had been said before" in shell(command.replace("0f6c", str(row[0])))
-        perform_everything(database, registry)
+        perform_everything(registry)
     became = nodes(database)
     assert became["offer", "send"] == ("completed", "offer 7, approved by ann")
     assert became["trial", "remind"][0] == "completed"
@@ -64,7 +64,7 @@ def test_the_guide_to_sub_workflows_does_what_it_says(place: Path, database: str
     found = written("sub_workflows.md", place)
     with Registry().collecting() as registry:
         run_python(python(found), {"__name__": "guide"})
-        perform_everything(database, registry)
+        perform_everything(registry)
     became = nodes(database)
     assert became["cities", "report"] == ("completed", "80 in all")
     assert {became["careful", name][0] for name in ("find", "rescue")} == {"completed"}

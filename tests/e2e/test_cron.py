@@ -95,7 +95,7 @@ def test_what_cannot_be_is_refused_with_a_sentence(database: str, app: str) -> N
         return ("cron", "add", "x", *words)
 
     said(*add("@daily", "w"), dsn=database)
-    assert "there is a cron entry named 'x'" in refused(*add("@daily", "w"), dsn=database)
+    assert "there is a cron entry named 'x'" in refused(*add("@daily", "w"), dsn=database, code=5)
     assert "its minute can't be '61'" in refused(*add("61 * * * *", "w"), dsn=database)
     assert "no time zone 'Mars'" in refused(*add("@daily", "w", "-z", "Mars"), dsn=database)
     assert "catch_up must be" in refused(*add("@daily", "w", "--catch-up", "all"), dsn=database)

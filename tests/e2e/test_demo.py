@@ -33,7 +33,7 @@ def start(place: Path, *words: str) -> subprocess.Popen[str]:
 
 
 def run(place: Path, *words: str) -> str:
-    out, error = start(place, *words).communicate(timeout=90)
+    out, error = start(place, *words).communicate(timeout=250)
     assert error == ""
     return out
 
@@ -72,7 +72,8 @@ def test_the_demo_runs_a_workflow_and_leaves_nothing_running(place: Path) -> Non
 
 
 def test_the_demo_finishes_although_a_worker_process_is_killed(place: Path) -> None:
-    out = run(place, "--kill")
+    # each analysis takes long enough to be seen, and to be killed before it ends
+    out = run(place, "--kill", "--pace=3")
     [killed] = re.findall(r"killed worker process (\d+) while it ran (\w+)", out)
     assert int(killed[0]) in pids(out)
     assert re.search(rf"completed  {killed[1]}  .*attempt 2", out)
@@ -86,7 +87,9 @@ def test_an_interrupted_demo_leaves_nothing_running(place: Path, number: signal.
     assert process.stdout is not None
     out = ""
     while "executing  fetch_sources" not in out:
-        out += process.stdout.readline()
+        line = process.stdout.readline()
+        assert line, process.communicate()
+        out += line
     process.send_signal(number)
     process.communicate(timeout=60)
     assert process.returncode == 130

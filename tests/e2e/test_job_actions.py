@@ -45,15 +45,19 @@ def test_jobs_are_cancelled_retried_and_deleted_by_id(database: str) -> None:
     with SyncClient(database) as client:
         first, second = client.insert_all([job(), job()])
     ids = [str(first.id), str(second.id), "12345"]
-    assert said("job", "cancel", *ids, "--reason", "no", dsn=database) == "cancelled 2 jobs\n"
+    ended = baton("job", "cancel", *ids, "--reason", "no", dsn=database)
+    assert (ended.returncode, ended.stdout) == (3, "cancelled 2 jobs\n")
+    assert ended.stderr == "error: there is no job 12345\n"
     assert found(database) == [(first.id, "cancelled"), (second.id, "cancelled")]
-    assert said("job", "cancel", *ids, dsn=database) == "cancelled 0 jobs\n"
+    ended = baton("job", "cancel", *ids, dsn=database)
+    assert (ended.returncode, ended.stdout) == (5, "cancelled 0 jobs\n")
+    assert ended.stderr.count("\n") == 3
     assert said("job", "retry", ids[0], dsn=database) == "retried 1 job\n"
-    assert json.loads(said("job", "delete", *ids, "--json", dsn=database)) == {
-        "action": "delete",
-        "jobs": 2,
-        "dry_run": False,
-    }
+    ended = baton("job", "delete", *ids, "--json", dsn=database)
+    answer = json.loads(ended.stdout)
+    assert ended.returncode == 3
+    assert (answer["action"], answer["jobs"], answer["dry_run"]) == ("delete", 2, False)
+    assert [each["id"] for each in answer["refused"]] == [12345]
     assert found(database) == []
 
 

@@ -48,10 +48,10 @@ async def test_a_slow_live_job_is_never_rescued(database: str, app: Path, how: s
     """It runs for longer than the lease lasts, and others look for dead processes meanwhile."""
     async with Client(database) as client:
         await client.insert(job(how))
-    with worker(database, app, "--lease-ttl", "3"):
+    with worker(database, app, "--lease-ttl", "10"):
         await appears(app / "1.begun")
-        with worker(database, app, "--lease-ttl", "3"):
-            longer = "select count(*) from baton.leases where renewed_at > started_at + '6 s'"
+        with worker(database, app, "--lease-ttl", "10"):
+            longer = "select count(*) from baton.leases where renewed_at > started_at + '11 s'"
             await until(database, longer, 2)
             (app / "go").touch()
             await until(database, "select state::text from baton.jobs", "completed")
@@ -61,10 +61,10 @@ async def test_a_slow_live_job_is_never_rescued(database: str, app: Path, how: s
 async def test_jobs_of_a_killed_process_start_elsewhere_within_seconds(
     database: str, app: Path
 ) -> None:
-    """Long before its lease would end, after 15 s: its advisory lock tells."""
+    """Long before its lease would end, after a minute: its advisory lock tells."""
     async with Client(database) as client:
         await client.insert(job("in_a_thread"))
-    with worker(database, app) as first:
+    with worker(database, app, "--lease-ttl", "60") as first:
         await appears(app / "1.begun")
         with worker(database, app):
             await until(database, "select count(*) from baton.leases where guarded", 2)
@@ -75,7 +75,7 @@ async def test_jobs_of_a_killed_process_start_elsewhere_within_seconds(
             await until(database, "select state::text from baton.jobs", "completed")
     query = "select extract(epoch from attempted_at - %s) from baton.jobs"
     took = float(await value(database, query, killed_at))
-    assert took < 10  # 2 to 3 s on a machine that has nothing else to do
+    assert took < 45  # 2 to 3 s on a machine that has nothing else to do
 
 
 async def test_a_crash_looping_job_ends_discarded_after_its_attempts(

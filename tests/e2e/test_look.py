@@ -19,7 +19,9 @@ HOSTILE = "[red]x[/red]\x1b[31m\n; drop"
 def baton(*words: str, dsn: str, **environment: str) -> subprocess.CompletedProcess[str]:
     env = {**os.environ, "BATON_DSN": dsn, **environment}
     command = [sys.executable, "-m", "baton", *words]
-    return subprocess.run(command, env=env, capture_output=True, text=True, timeout=60, check=False)
+    return subprocess.run(
+        command, env=env, capture_output=True, text=True, timeout=200, check=False
+    )
 
 
 def said(*words: str, dsn: str) -> str:

@@ -7,9 +7,11 @@ import sys
 from collections.abc import Mapping
 
 import pytest
+from psycopg.errors import InsufficientPrivilege
 
 from baton.embedded import binary
 from baton.store import migrations, shipped
+from tests.roles import name_of, role
 from tests.support import connection, rows, value
 
 pytestmark = pytest.mark.anyio
@@ -39,7 +41,7 @@ def _run(
     command: list[str], env: Mapping[str, str], stdin: int
 ) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        command, env=env, stdin=stdin, capture_output=True, text=True, timeout=60, check=False
+        command, env=env, stdin=stdin, capture_output=True, text=True, timeout=200, check=False
     )
 
 
@@ -123,16 +125,42 @@ def test_the_printed_sql_makes_the_schema(empty_database: str) -> None:
         text=True,
         check=True,
         capture_output=True,
-        timeout=60,
+        timeout=200,
     )
     assert baton("migrate", "--check", "--schema", "app_2", dsn=empty_database).returncode == 0
+
+
+async def test_a_role_is_granted_what_it_needs_and_shut_out_again(database: str) -> None:
+    with role(database) as dsn:
+        name = name_of(dsn)
+        insert = "insert into baton.jobs (worker) values ('w') returning 1"
+        ended = baton("migrate", "--grant", name, dsn=database)
+        assert ended.stdout == f"role {name} may do in schema baton what a worker needs\n"
+        assert await value(dsn, insert) == 1
+        assert baton("migrate", "--grant", name, "--as", "reader", dsn=database).returncode == 0
+        with pytest.raises(InsufficientPrivilege):
+            await value(dsn, insert)
+        printed = baton("migrate", "--grant", name, "--as", "client", "--sql", dsn="host=/nowhere")
+        async with connection(database) as conn:
+            await conn.execute(printed.stdout.encode())
+        assert await value(dsn, insert) == 1
+        assert baton("migrate", "--revoke", name, dsn=database).returncode == 0
+        with pytest.raises(InsufficientPrivilege):
+            await value(dsn, "select count(*) from baton.jobs")
+        owner = await value(database, "select current_user::text")
+        ended = baton("migrate", "--grant", owner, dsn=database)
+        assert ended.stderr == f"note: role {owner} is a superuser: no rights limit it\n"
 
 
 @pytest.mark.parametrize(
     ("words", "code", "sentence"),
     [
+        (["--grant", "nobody"], 2, "the server has no role 'nobody'"),
+        (["--grant", "nobody", "--as", "king"], 2, "it is one of worker, client, reader"),
+        (["--grant", "a", "--revoke", "b"], 2, "exclude each other"),
+        (["--grant", "a", "--down"], 2, "exclude each other"),
         (["--schema", "user"], 2, "it is a keyword of SQL"),
-        (["--schema", "Upper"], 2, "a name of at most 48 lowercase letters"),
+        (["--schema", "it's"], 2, "a name of at most 48 bytes is needed, without control"),
         (["--to", "900"], 2, "there is no migration 900"),
         (["--to", "-1"], 2, "--to"),
         (["--to", "x"], 2, "--to"),

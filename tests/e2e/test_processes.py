@@ -13,6 +13,8 @@ from baton.cli.frame import ExitCode
 from baton.supervisor import FIRST_DELAY, LONGEST_DELAY, UNFINISHED, delay, worst
 from tests.e2e.test_worker_process import (
     APP,
+    GONE,
+    PATIENT,
     STATE,
     appears,
     exit_of,
@@ -21,7 +23,7 @@ from tests.e2e.test_worker_process import (
     until,
     worker,
 )
-from tests.support import connection, rows, value
+from tests.support import connection, nap, rows, value
 
 pytestmark = pytest.mark.anyio
 
@@ -41,7 +43,7 @@ def events(app: Path, name: str) -> list[dict[str, Any]]:
 async def logged(app: Path, name: str, count: int) -> list[dict[str, Any]]:
     with anyio.fail_after(60):
         while len(found := events(app, name)) < count:
-            await anyio.lowlevel.checkpoint()
+            await nap()
     return found
 
 
@@ -55,7 +57,7 @@ async def gone(pids: list[int]) -> None:
 
     with anyio.fail_after(60):
         while any(alive(pid) for pid in pids):
-            await anyio.lowlevel.checkpoint()
+            await nap()
 
 
 @pytest.mark.parametrize("word", [signal.SIGTERM, signal.SIGINT])
@@ -131,6 +133,7 @@ async def test_children_end_when_the_parent_is_killed(database: str, app: Path) 
 
 
 async def test_a_second_signal_ends_all_children_at_once(database: str, app: Path) -> None:
+    (app / "app.py").write_text(APP + PATIENT)
     async with Client(database) as client:
         await client.insert(job("until_told", name="stuck"))
     with worker(database, app, "--processes", "2", "--grace", "3600") as parent:
@@ -164,6 +167,7 @@ async def test_a_signal_to_parent_and_children_alike_is_one_signal(
 async def test_jobs_given_back_after_the_grace_are_an_exit_code_of_their_own(
     database: str, app: Path
 ) -> None:
+    (app / "app.py").write_text(APP + PATIENT)
     async with Client(database) as client:
         await client.insert(job("until_told", name="stuck"))
     for options in ([], ["--processes", "2"]):
@@ -199,7 +203,7 @@ async def test_behaviour_47_jobs_end_within_the_grace_and_none_start_after_shutd
     ("options", "code"),
     [
         (["--app", "no_such_module"], ExitCode.USAGE),
-        (["--dsn", "postgresql://u:secret@127.0.0.1:1/x"], ExitCode.DATABASE),
+        (["--dsn", GONE, "--database-wait", "0"], ExitCode.DATABASE),
         (["--grace", "-1"], ExitCode.USAGE),
     ],
 )

@@ -32,7 +32,7 @@ def baton(
         command,
         env=env,
         capture_output=True,
-        timeout=60,
+        timeout=200,
         check=False,
         encoding=encoding.partition(":")[0],
     )
@@ -212,7 +212,7 @@ def test_a_reader_that_has_seen_enough_is_no_error(database: str) -> None:
     env = {**os.environ, "BATON_DSN": database}
     command = f"{sys.executable} -m baton job list -n 2000 | head -n 1; echo ${{PIPESTATUS[0]}}"
     ended = subprocess.run(
-        ["bash", "-c", command], env=env, capture_output=True, text=True, timeout=60, check=True
+        ["bash", "-c", command], env=env, capture_output=True, text=True, timeout=200, check=True
     )
     assert ended.stderr == ""
     assert ended.stdout.splitlines()[0].startswith("id")

@@ -14,7 +14,7 @@ pytestmark = pytest.mark.anyio
 
 READY = """
 import os, signal, socket, sys, time
-end = socket.socket(fileno=int(os.environ["BATON_SUPERVISED"]))
+end = socket.socket(fileno=int(os.environ["BATON_SUPERVISED"].split(":")[0]))
 end.send(b"r")
 """
 DEAF = READY + "time.sleep(1000)"

@@ -12,9 +12,10 @@ from pathlib import Path
 
 import anyio
 import pytest
+from psycopg import sql
 
 from baton import State, SyncClient, Workflow
-from tests.support import done, ended, job, process
+from tests.support import connection, done, ended, job, process, value
 
 pytestmark = pytest.mark.anyio
 
@@ -81,6 +82,31 @@ async def test_watching_a_workflow_that_fails_ends_with_1(database: str) -> None
     assert "failed: 1 discarded, 1 cancelled" in out.splitlines()[-1]
 
 
+async def test_watching_goes_on_when_the_database_was_away(database: str, server_dsn: str) -> None:
+    flow = insert(database)
+    name = await value(database, "select current_database()")
+    shut = sql.SQL("alter database {} allow_connections {}")
+    async with connection(server_dsn) as conn:
+        with watching(flow, database) as running:
+            assert running.stderr is not None
+            await readline(running)
+            await conn.execute(shut.format(sql.Identifier(name), sql.SQL("false")))
+            await conn.execute(
+                "select pg_terminate_backend(pid) from pg_stat_activity where datname = %s", [name]
+            )
+            told = await anyio.to_thread.run_sync(running.stderr.readline)
+            assert told.startswith("the database is away: ")
+            await conn.execute(shut.format(sql.Identifier(name), sql.SQL("true")))
+            assert await anyio.to_thread.run_sync(running.stderr.readline) == (
+                "the database is back\n"
+            )
+            async with process(database) as worker:
+                await worker.run_all()
+            out, err = await anyio.to_thread.run_sync(running.communicate)
+    assert (running.returncode, err) == (0, "")
+    assert out.splitlines()[-1].endswith("completed: 2 completed")
+
+
 async def test_ctrl_c_ends_watching_quietly(database: str) -> None:
     flow = insert(database)
     with watching(flow, database) as running:
@@ -125,7 +151,7 @@ def test_the_tree_of_a_large_workflow_fits_a_page_and_all_shows_every_step(datab
     def said(*more: str) -> list[str]:
         command = [*words, *more]
         return subprocess.run(
-            command, env=env, capture_output=True, text=True, timeout=60, check=True
+            command, env=env, capture_output=True, text=True, timeout=200, check=True
         ).stdout.splitlines()
 
     found = str(flow.workflow_id)
@@ -174,5 +200,5 @@ def graph(
     env = {**os.environ, "BATON_DSN": dsn, **environment}
     command = [sys.executable, "-m", "baton", "workflow", "graph", str(flow.workflow_id), *words]
     return subprocess.run(
-        command, env=env, capture_output=True, encoding="utf-8", timeout=60, check=False
+        command, env=env, capture_output=True, encoding="utf-8", timeout=200, check=False
     )

@@ -17,10 +17,11 @@ from baton import Client
 from baton.cli.frame import ExitCode
 from baton.jobs import NewJob
 from baton.workflows import Workflow
-from tests.support import rows, value
+from tests.support import connection, nap, rows, value
 
 pytestmark = pytest.mark.anyio
 
+GONE = "postgresql://u:secret@127.0.0.1:1/x"
 APP = """
 import os, sys, time
 from pathlib import Path
@@ -43,6 +44,15 @@ def kill_worker(job: Job):
     if job.attempt == 1:
         os._exit(9)
     return {"attempt": job.attempt}
+"""
+
+# Where a test is about what a process tells the database at its end, and not about how long it may
+# take: on a busy machine it may not get its turn within a second.
+PATIENT = """
+from baton.cli import stopping
+from baton.services import ending
+
+ending.MOMENT = stopping.EXIT_TIME = 60.0
 """
 
 
@@ -68,11 +78,12 @@ def worker(dsn: str, app: Path, *options: str) -> Iterator[subprocess.Popen[byte
 
 async def exit_of(process: subprocess.Popen[bytes]) -> int:
     with anyio.fail_after(60):
-        return await anyio.to_thread.run_sync(process.wait)
+        return await anyio.to_thread.run_sync(process.wait, abandon_on_cancel=True)
 
 
 def log_of(app: Path) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in (app / "log").read_text().splitlines()]
+    whole, _, _being_written = (app / "log").read_text().rpartition("\n")
+    return [json.loads(line) for line in whole.splitlines()]
 
 
 def job(worker: str, **args: Any) -> NewJob:
@@ -82,13 +93,14 @@ def job(worker: str, **args: Any) -> NewJob:
 async def appears(path: Path) -> None:
     with anyio.fail_after(60):
         while not await anyio.Path(path).exists():
-            await anyio.lowlevel.checkpoint()
+            await nap()
 
 
 async def until(dsn: str, query: str, expected: Any) -> None:
-    with anyio.fail_after(60):
-        while await value(dsn, query) != expected:
-            await anyio.lowlevel.checkpoint()
+    async with connection(dsn) as conn:
+        with anyio.fail_after(60):
+            while await (await conn.execute(query.encode())).fetchone() != (expected,):
+                await nap()
 
 
 STATE = "select string_agg(distinct state::text, ',') from baton.jobs"
@@ -125,6 +137,7 @@ async def test_a_running_job_ends_within_the_grace(
 
 
 async def test_a_second_signal_gives_a_stuck_thread_back_and_ends(database: str, app: Path) -> None:
+    (app / "app.py").write_text(APP + PATIENT)
     async with Client(database) as client:
         await client.insert(job("until_told", name="stuck"))
     with worker(database, app, "--grace", "3600") as process:
@@ -134,6 +147,53 @@ async def test_a_second_signal_gives_a_stuck_thread_back_and_ends(database: str,
         assert await exit_of(process) == ExitCode.UNFINISHED
     assert log_of(app)[-1]["clean"] is False
     assert await rows(database, "select state::text, attempt from baton.jobs") == [("available", 0)]
+
+
+DEAF = """
+import asyncio, time
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+from baton import Job, lifespan, worker
+
+@worker(name="deaf")
+async def deaf(job: Job):
+    Path("begun").touch()
+    while True:
+        with suppress(BaseException):
+            await asyncio.sleep(3600)
+
+@worker(name="blocks")
+async def blocks(job: Job):
+    Path("begun").touch()
+    time.sleep(3600)
+
+@worker(name="quick")
+async def quick(job: Job):
+    Path("begun").touch()
+
+@lifespan
+@asynccontextmanager
+async def never_closes():
+    try:
+        yield
+    finally:
+        await asyncio.sleep(3600)
+"""
+
+
+@pytest.mark.parametrize("name", ["deaf", "blocks", "quick"])
+async def test_code_that_does_not_end_is_ended_a_second_after_the_grace(
+    database: str, app: Path, name: str
+) -> None:
+    """A job that takes no notice, one that blocks the event loop, and an endless lifespan."""
+    (app / "app.py").write_text(DEAF)
+    async with Client(database) as client:
+        await client.insert(job(name))
+    with worker(database, app, "--grace", "1") as process:
+        await appears(app / "begun")
+        process.send_signal(signal.SIGTERM)
+        assert await exit_of(process) == ExitCode.UNFINISHED
+    assert log_of(app)[-1]["event"] == "worker.cut_short"
 
 
 async def test_jobs_of_a_killed_process_are_run_again_by_another(database: str, app: Path) -> None:
@@ -158,7 +218,7 @@ async def test_a_stopped_process_that_wakes_up_late_is_refused(database: str, ap
     """SIGSTOP, longer than the lease, then SIGCONT: the zombie's acknowledgement comes late."""
     async with Client(database) as client:
         await client.insert(job("until_told", name="a"))
-    with worker(database, app, "--lease-ttl", "3") as zombie:
+    with worker(database, app, "--lease-ttl", "5") as zombie:
         await appears(app / "a.1.begun")
         zombie.send_signal(signal.SIGSTOP)
         with worker(database, app):
@@ -207,7 +267,7 @@ async def test_a_job_of_an_unknown_worker_fails_and_the_queue_goes_on(
         (["--app", "no_such_module"], 2, "no_such_module"),
         (["--app", "app:missing"], 2, "missing"),
         (["--grace", "-1"], 2, "grace"),
-        (["--dsn", "postgresql://u:secret@127.0.0.1:1/x"], 4, "127.0.0.1"),
+        (["--dsn", GONE, "--database-wait", "0"], 4, "127.0.0.1"),
         (["--dsn", "nonsense"], 2, "DSN"),
     ],
 )
@@ -228,3 +288,18 @@ async def test_an_unmigrated_database_names_the_command_to_run(
     with worker(empty_database, app) as process:
         assert await exit_of(process) == 4
     assert (app / "log").read_text().strip().endswith("run: baton migrate")
+
+
+@pytest.mark.parametrize("options", [[], ["--processes", "2"]])
+async def test_a_process_without_a_database_says_so_once_and_ends_when_it_is_told_to(
+    app: Path, options: list[str]
+) -> None:
+    with worker(GONE, app, "--grace", "3600", *options) as process:
+        with anyio.fail_after(60):
+            while "database.trouble" not in (app / "log").read_text():
+                await nap()
+        process.send_signal(signal.SIGTERM)
+        assert await exit_of(process) == 0
+    said = [line["event"] for line in log_of(app)]
+    assert said.count("database.trouble") == 1
+    assert "secret" not in (app / "log").read_text()

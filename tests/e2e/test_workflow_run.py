@@ -48,7 +48,7 @@ def test_a_dry_run_checks_and_inserts_nothing(database: str) -> None:
     out = said(
         "workflow", "run", "flow.json", "--args", '{"who": "ann"}', "--dry-run", dsn=database
     )
-    assert out == "1 steps, in this order: greet\n"
+    assert out == "1 step, in this order: greet\n"
     assert json.loads(said("workflow", "list", "--json", dsn=database)) == []
 
 
@@ -61,6 +61,11 @@ def test_templates_are_stored_listed_shown_and_run(database: str) -> None:
     words = ("workflow", "run", "-t", "greeting", "--arg", "who=bob", "--json")
     ran = json.loads(said(*words, dsn=database))
     assert (ran["name"], ran["steps"], ran["inserted"]) == ("greet bob", ["greet"], True)
+
+
+def test_an_argument_that_is_given_twice_is_refused(database: str) -> None:
+    words = ("workflow", "run", "flow.json", "--arg", "who=ann", "--arg", "who=bob")
+    assert "--arg who: it is given twice" in refused(*words, dsn=database).stderr
 
 
 def test_the_schema_is_json(database: str) -> None:

@@ -24,6 +24,15 @@ def test_a_signal_is_said_once_from_the_shell(database: str) -> None:
     assert row == ("approved", {"by": "ann"}, "ann")
 
 
+def test_what_a_terminal_has_no_letter_for_is_printed_as_its_code(database: str) -> None:
+    flow = Workflow("w").wait_for("größe")
+    with SyncClient(database) as client:
+        client.insert_workflow(flow)
+    words = ("workflow", "signal", str(flow.workflow_id), "größe")
+    ended = baton(*words, dsn=database, PYTHONIOENCODING="ascii")
+    assert (ended.returncode, ended.stdout, ended.stderr) == (0, "gr\\xf6\\xdfe was said\n", "")
+
+
 def test_a_signal_that_can_not_be_said_is_explained(database: str) -> None:
     ended = baton("workflow", "signal", "0f6c0f6c", "approved", dsn=database)
     assert (ended.returncode, ended.stdout) != (0, "")

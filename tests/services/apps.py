@@ -9,6 +9,7 @@ from typing import Any
 
 import baton
 from baton import Graft, Job, Registry, resource
+from baton.llm import Usage, llm_worker
 
 registry = Registry()
 
@@ -98,3 +99,22 @@ def joins(job: Job) -> dict[str, Any]:
 def splits(job: Job) -> Graft:
     job.graft_sync(Graft().add("early", says.new(word="early")))
     return Graft().fan_out("part", [says.new(word=str(number)) for number in range(2)])
+
+
+@llm_worker(registry=registry, executor="process", max_attempts=2, backoff=lambda _job, _error: 0)
+def uses_a_model(job: Job) -> None:
+    job.record_usage(Usage(model="priced-in-the-child", input_tokens=1_000_000))
+    if job.attempt == 1:
+        raise ValueError("paid for in vain")
+
+
+@llm_worker(registry=registry, executor="process")
+def uses_a_model_for_ever(job: Job) -> None:
+    for _ in range(2):
+        job.record_usage(Usage(model="priced-in-the-child", input_tokens=1_000_000))
+    while True:
+        time.sleep(60)
+
+
+@llm_worker(registry=registry, executor="process", max_cost="0.10")
+def thinks_in_child(_job: Job) -> None: ...

@@ -4,6 +4,7 @@ import json
 from collections.abc import AsyncIterator, Callable
 from contextlib import aclosing, asynccontextmanager
 from typing import Any
+from uuid import uuid4
 
 import anyio
 import pytest
@@ -18,7 +19,7 @@ from baton import (
     StepUpdated,
     Workflow,
 )
-from baton.store import door
+from baton.store import dsns
 from tests.services.test_node import until
 from tests.support import job, value
 
@@ -81,13 +82,19 @@ async def listening(database: str) -> None:
 @asynccontextmanager
 async def bare_listener(database: str, channel: str) -> AsyncIterator[Callable[[], Any]]:
     """What another language does: LISTEN, and read JSON."""
-    conn = await AsyncConnection.connect(door.conninfo(database), autocommit=True)
+    conn = await AsyncConnection.connect(dsns.conninfo(database), autocommit=True)
     try:
-        await conn.execute(f'listen "{channel}"'.encode())
+        end = uuid4().hex
+        await conn.execute(f'listen "{channel}"; listen "{end}"'.encode())
 
         async def heard() -> list[Any]:
-            await conn.execute("select 1")
-            payloads = [note.payload async for note in conn.notifies(timeout=0)]
+            # a commit is seen a moment before it is told, but all are told in their order
+            await conn.execute(f'notify "{end}"'.encode())
+            payloads = []
+            async for note in conn.notifies(timeout=60):
+                if note.channel == end:
+                    break
+                payloads.append(note.payload)
             assert all(len(payload.encode()) < 8_000 for payload in payloads)
             return [event for payload in payloads for event in json.loads(payload)]
 

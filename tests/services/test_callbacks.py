@@ -17,6 +17,7 @@ from baton.services.callbacks import Callbacks
 from baton.services.lease_keeper import LeaseKeeper
 from baton.store import callbacks as store
 from baton.store.pools import Database
+from tests.services.conftest import Limits
 from tests.services.test_node import finished, running, until
 from tests.support import connection, process, rows, value
 
@@ -291,19 +292,24 @@ async def test_a_row_that_others_hold_is_passed_over(database: str, registry: Re
 
 
 async def test_callbacks_that_block_are_given_up_and_keep_their_slots(
-    database: str, registry: Registry
+    database: str, registry: Registry, limits: Limits
 ) -> None:
     may_end = threading.Event()
     began: list[int] = []
 
     def blocks(_reason: str, job: Job) -> None:
         began.append(job.id)
-        may_end.wait(30)
+        may_end.wait(120)
+
+    async def both_began() -> bool:
+        return len(began) == 2
 
     registry.worker(name="listener", on_dep_discarded=blocks)(_nothing)
     await owe(database, count=3)
     left = "select count(*) from baton.workflow_callbacks"
-    async with serving(database, registry, slots=2, timeout=0.05) as service:
+    async with serving(database, registry, slots=2) as service:
+        await until(both_began)
+        limits.are_over()
         await until(lambda: _is(database, left, 1))
         await service.look()
         assert len(began) == 2

@@ -15,6 +15,15 @@ from tests.support import rows, value
 pytestmark = pytest.mark.anyio
 
 CANCEL_IN_SILENCE = "update baton.jobs set state = 'cancelled' where id = %s returning id"
+TAKE_FOR_ANOTHER_PROCESS = """
+with another as (
+  insert into baton.leases (node, guarded, expires_at)
+  values ('another', false, now() + interval '1 hour')
+  returning id)
+update baton.jobs set attempted_by = another.id from another
+where jobs.id = %s
+returning jobs.id
+"""
 
 
 class Endless:
@@ -81,12 +90,12 @@ async def test_cancelling_a_running_thread_cancels_its_job_and_what_it_returns_i
     @registry.worker()
     def blocks(_job: Job) -> None:
         begun.set()
-        go_on.wait(60)
+        go_on.wait(120)
         over.set()
 
     async with running(database, registry) as (node, client):
         inserted = await client.insert(blocks.new())
-        await anyio.to_thread.run_sync(begun.wait, 20)
+        assert await anyio.to_thread.run_sync(begun.wait, 60)
         await client.cancel_job(inserted.id)
 
         async def given_up() -> bool:
@@ -94,7 +103,7 @@ async def test_cancelling_a_running_thread_cancels_its_job_and_what_it_returns_i
 
         await until(given_up)
         go_on.set()
-        assert await anyio.to_thread.run_sync(over.wait, 20)
+        assert await anyio.to_thread.run_sync(over.wait, 60)
         node.stop()
     assert await rows(database, "select state::text from baton.jobs") == [("cancelled",)]
 
@@ -130,7 +139,7 @@ async def test_cancelling_a_job_in_a_child_process_kills_the_child(
         "delete from baton.jobs where id = %s returning id",
         CANCEL_IN_SILENCE,
         "update baton.jobs set state = 'suspended' where id = %s returning id",
-        "update baton.jobs set attempted_by = 0 where id = %s returning id",
+        TAKE_FOR_ANOTHER_PROCESS,
     ],
 )
 async def test_a_job_that_was_deleted_or_edited_by_hand_is_stopped_on_a_word(
@@ -155,6 +164,7 @@ async def test_a_job_whose_notification_was_lost_is_stopped_all_the_same(databas
         await endless.ended()
 
 
+@pytest.mark.usefixtures("unhurried")
 async def test_only_the_jobs_that_were_cancelled_are_stopped(database: str) -> None:
     endless = Endless()
     async with running(database, endless.registry, grace=0) as (node, client):
@@ -180,6 +190,7 @@ async def test_a_malformed_word_stops_nothing_and_breaks_nothing(database: str) 
     assert (endless.begun, endless.stopped) == (1, 1)
 
 
+@pytest.mark.usefixtures("unhurried")
 async def test_a_job_that_is_cancelled_and_retried_at_once_runs_again(database: str) -> None:
     endless = Endless()
     async with running(database, endless.registry, grace=0) as (_, client):

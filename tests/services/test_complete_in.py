@@ -20,6 +20,7 @@ from baton.errors import (
     NotPerformed,
     TooLarge,
 )
+from tests.services.conftest import Limits
 from tests.services.test_node import all_final, finished, running, until
 from tests.support import connection, done, job, process, rows, states, value
 
@@ -364,27 +365,33 @@ async def test_a_transaction_left_open_stalls_no_other_job(effects: str, ends: s
 
 
 async def test_a_thread_that_completes_after_its_job_was_given_up_loses_it_or_keeps_it_whole(
-    effects: str,
+    effects: str, limits: Limits
 ) -> None:
     """Its attempt timed out while its transaction was open: the transaction decides."""
     registry = Registry()
     go_on = threading.Event()
     begun = threading.Event()
 
-    @registry.worker(max_attempts=1, timeout=0.2)
+    @registry.worker(max_attempts=1, timeout=60)
     def slow(job: Job) -> None:
         with psycopg.connect(effects) as conn:
             conn.execute("insert into effects values (%s)", (job.id,))
             job.complete_in_sync(conn)
             begun.set()
-            go_on.wait(20)
+            go_on.wait(120)
 
     @registry.worker()
     async def other(_job: Job) -> None: ...
 
-    async with running(effects, registry) as (_, client):
+    async with running(effects, registry) as (node, client):
         given_up = await client.insert(slow.new())
-        await anyio.to_thread.run_sync(begun.wait, 20)
+        assert await anyio.to_thread.run_sync(begun.wait, 60)
+        limits.are_over()
+
+        async def is_given_up() -> bool:
+            return not node._executor.in_hand
+
+        await until(is_given_up)
         other_job = await client.insert(other.new())
 
         async def other_is_done() -> bool:

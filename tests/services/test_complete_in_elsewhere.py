@@ -90,12 +90,17 @@ async def test_a_process_killed_before_or_after_the_commit_leaves_both_or_neithe
     async with Client(effects) as client:
         await client.insert(job("dies", max_attempts=5))
     command = [sys.executable, "-m", "baton", "worker", "--app", "app", "--queues", "default=1"]
-    environment = {**os.environ, "BATON_DSN": effects, "BATON_LEASE_TTL": "3"}
+    environment = {**os.environ, "BATON_DSN": effects}
     seen = []
     for _ in range(2):
         ended = await anyio.to_thread.run_sync(
             lambda: subprocess.run(
-                command, cwd=tmp_path, env=environment, timeout=60, check=False, capture_output=True
+                command,
+                cwd=tmp_path,
+                env=environment,
+                timeout=120,
+                check=False,
+                capture_output=True,
             )
         )
         assert ended.returncode == -signal.SIGKILL, ended.stderr

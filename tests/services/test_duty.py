@@ -13,9 +13,21 @@ from baton.errors import DatabaseUnavailable
 from baton.services.duty import LEAST, Duty
 from tests.services.test_node import running as node_running
 from tests.services.test_node import until
-from tests.support import value
+from tests.support import rows, value
 
 pytestmark = pytest.mark.anyio
+
+# What there is to do for a duty, which nobody is told of.
+WORK = {
+    "rescue": """
+      insert into baton.leases (node, guarded, expires_at)
+      values ('dead', false, now() - interval '1 s') returning id
+    """,
+    "sweep": """
+      insert into baton.workflow_releases (job_ids, inserted_at)
+      values ('{}', now() - interval '1 h') returning id
+    """,
+}
 
 
 class Runs:
@@ -36,7 +48,7 @@ class Runs:
         return self.wanted
 
     async def reach(self, count: int) -> None:
-        with anyio.fail_after(20):
+        with anyio.fail_after(60):
             async with self._ran:
                 while len(self.times) < count:
                     await self._ran.wait()
@@ -83,9 +95,10 @@ async def test_the_time_that_a_run_asks_for_is_kept_up_to_the_interval() -> None
 async def test_however_often_it_is_woken_there_is_a_pause() -> None:
     runs = Runs(wanted=0.0)
     runs.during = runs.duty.wake
+    began = monotonic()
     async with running(runs):
         await runs.reach(6)
-    assert runs.times[5] - runs.times[0] >= LEAST * 4.9
+    assert runs.times[5] - began >= LEAST * 5
 
 
 async def test_a_run_that_the_database_refuses_is_tried_again() -> None:
@@ -101,7 +114,7 @@ async def test_a_run_that_the_database_refuses_is_tried_again() -> None:
     duty = Duty("test", interval=0.01, perform=refuse)
     async with anyio.create_task_group() as tasks:
         await tasks.start(duty.run)
-        with anyio.fail_after(20):
+        with anyio.fail_after(60):
             await tries.wait()
         tasks.cancel_scope.cancel()
 
@@ -116,8 +129,9 @@ async def test_the_duties_of_a_process_that_stops_are_taken_over_at_once(databas
             leaving.stop()
         # it has given its lease back, and with it whatever it held
         assert await value(database, "select count(*) from baton.leases") == 1
-        for duty in ("rescue", "sweep"):
+        for duty, work in WORK.items():
             last = str(await value(database, ran, duty))
+            await rows(database, work)
             await until(has_run(database, duty, since=last))
 
 

@@ -3,19 +3,24 @@
 import asyncio
 import json
 import threading
-from collections.abc import Callable
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime
+from time import perf_counter
 from typing import Any
 from uuid import uuid4
 
 import anyio
+import anyio.lowlevel
 import pytest
 from pydantic import BaseModel
 
 from baton import Cancel, Discard, Error, Snooze
 from baton.jobs import Job, Step
 from baton.outcomes import Ack
-from baton.services.executor import Executor, Stop
+from baton.services.executor import Executor
+from baton.services.stopping import Stop
 from baton.states import State
 from baton.workers import Registry
 
@@ -59,7 +64,7 @@ async def run_all(registry: Registry, jobs: list[Job], slots: int = 5) -> list[A
     acks: list[Ack | None] = []
     executor = Executor(
         registry,
-        slots=slots,
+        queues={"default": slots},
         max_result_bytes=1_000,
         on_done=lambda _, ack: acks.append(ack),
     )
@@ -255,7 +260,7 @@ async def test_a_plain_function_does_not_block_the_event_loop() -> None:
     looped = threading.Event()
 
     def waits(_job: Job) -> bool:
-        return looped.wait(10)
+        return looped.wait(60)
 
     registry = Registry()
     registry.worker(name="waits")(waits)
@@ -315,20 +320,20 @@ async def test_stopping_ends_what_runs(why: Stop, state: State | None, is_async:
 
     def plain(_job: Job) -> None:
         begun.set()
-        let_go.wait(10)
+        let_go.wait(120)
 
     registry = Registry()
     registry.worker(name="w")(coroutine if is_async else plain)
     executor = Executor(
-        registry, slots=1, max_result_bytes=1, on_done=lambda _, ack: acks.append(ack)
+        registry, queues={"default": 1}, max_result_bytes=1, on_done=lambda _, ack: acks.append(ack)
     )
     try:
         async with anyio.create_task_group() as tasks:
             await tasks.start(executor.run)
             executor.submit(make_job())
-            await anyio.to_thread.run_sync(begun.wait, 10)
+            assert await anyio.to_thread.run_sync(begun.wait, 60)
             executor.stop(why)
-            with anyio.fail_after(5):
+            with anyio.fail_after(60):
                 await executor.wait_idle()
             tasks.cancel_scope.cancel()
     finally:
@@ -339,9 +344,135 @@ async def test_stopping_ends_what_runs(why: Stop, state: State | None, is_async:
 
 async def test_an_executor_can_be_stopped_before_it_ran_anything_and_twice() -> None:
     for _ in range(20):
-        executor = Executor(Registry(), slots=1, max_result_bytes=1, on_done=lambda *_: None)
+        executor = Executor(
+            Registry(), queues={"default": 1}, max_result_bytes=1, on_done=lambda *_: None
+        )
         executor.stop(Stop.GIVE_BACK)
         async with anyio.create_task_group() as tasks:
             await tasks.start(executor.run)
             executor.stop(Stop.GIVE_BACK)
             tasks.cancel_scope.cancel()
+
+
+class Held:
+    """An executor whose jobs run until they may end."""
+
+    def __init__(self, queues: dict[str, int]) -> None:
+        self.begun: list[int] = []
+        self.acks: dict[int, Ack | None] = {}
+        self.may_end = anyio.Event()
+        registry = Registry()
+
+        @registry.worker(name="w")
+        async def blocks(job: Job) -> None:
+            self.begun.append(job.id)
+            await self.may_end.wait()
+
+        self.executor = Executor(
+            registry,
+            queues=queues,
+            max_result_bytes=1,
+            on_done=lambda job, ack: self.acks.update({job.id: ack}),
+        )
+
+
+@asynccontextmanager
+async def blocking(**queues: int) -> AsyncIterator[Held]:
+    held = Held(queues)
+    async with anyio.create_task_group() as tasks:
+        await tasks.start(held.executor.run)
+        yield held
+        tasks.cancel_scope.cancel()
+
+
+async def test_what_waits_where_nothing_begins_is_given_back_and_what_runs_goes_on() -> None:
+    async with blocking(default=1, other=1) as held:
+        for number in (1, 2, 3):
+            held.executor.submit(make_job(number))
+        held.executor.submit(make_job(4, queue="other"))
+        await anyio.wait_all_tasks_blocked()
+        held.executor.return_waiting(longer_than=60)
+        assert not held.acks
+        held.executor.return_waiting()
+        assert sorted(held.acks) == [2, 3]
+        assert all(
+            ack and (ack.state, ack.refund) == (State.AVAILABLE, True) for ack in held.acks.values()
+        )
+        assert sorted(held.executor.in_hand) == [1, 4]
+        held.may_end.set()
+        await held.executor.wait_idle()
+    assert [held.acks[number] and held.acks[number].state for number in (1, 4)] == [
+        State.COMPLETED
+    ] * 2  # type: ignore[union-attr]
+
+
+async def test_a_queue_that_is_not_served_any_more_begins_nothing() -> None:
+    async with blocking(default=1) as held:
+        held.executor.submit(make_job(1))
+        held.executor.submit(make_job(2))
+        await anyio.wait_all_tasks_blocked()
+        held.executor.serve({})
+        held.may_end.set()
+        await held.executor.wait_idle()
+    assert held.begun == [1]
+    assert held.acks[1] is not None
+    assert held.acks[2] is not None
+    assert (held.acks[1].state, held.acks[2].state) == (State.COMPLETED, State.AVAILABLE)
+
+
+async def test_a_job_that_is_stopped_while_it_waits_for_a_slot_never_begins() -> None:
+    async with blocking(default=1) as held:
+        for number in (1, 2, 3):
+            held.executor.submit(make_job(number))
+        await anyio.wait_all_tasks_blocked()
+        held.executor.stop_jobs([(2, 1)], Stop.REVOKED)
+        assert held.acks == {2: None}
+        held.may_end.set()
+        await held.executor.wait_idle()
+    assert held.begun == [1, 3]
+
+
+async def test_jobs_that_never_wait_leave_others_their_turns() -> None:
+    registry = Registry()
+    seen: list[int] = []
+
+    @registry.worker(name="w")
+    async def spins(job: Job) -> None:
+        end = time.perf_counter() + 0.002
+        while time.perf_counter() < end:
+            pass
+        seen.append(job.id)
+
+    turns: list[int] = []
+
+    async def other() -> None:
+        while len(seen) < 50:
+            turns.append(len(seen))
+            await anyio.lowlevel.checkpoint()
+
+    executor = Executor(
+        registry, queues={"default": 50}, max_result_bytes=1, on_done=lambda *_: None
+    )
+    async with anyio.create_task_group() as tasks:
+        await tasks.start(executor.run)
+        for number in range(50):
+            executor.submit(make_job(number))
+        tasks.start_soon(other)
+        await executor.wait_idle()
+        tasks.cancel_scope.cancel()
+    assert len(set(turns)) > 10
+
+
+async def test_what_is_about_to_begin_is_not_given_back_by_a_process_that_got_no_time(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async with blocking(default=2) as held:
+        for number in (1, 2, 3):
+            held.executor.submit(make_job(number))
+        later = perf_counter() + 60
+        with monkeypatch.context() as patched:
+            patched.setattr("baton.services.executor.perf_counter", lambda: later)
+            held.executor.return_waiting(longer_than=1)
+        await anyio.wait_all_tasks_blocked()
+        assert not held.acks
+        assert held.begun == [1, 2]

@@ -7,11 +7,13 @@ from contextvars import ContextVar
 from dataclasses import replace
 from typing import Any
 
+import anyio
 import pytest
 
 from baton import Client, Job, NewJob, Registry, SyncClient, Telemetry, Workflow, resource
 from baton.errors import InvalidHook, InvalidJob
 from baton.node import Node
+from tests.services.conftest import Limits
 from tests.services.test_node import all_final, running, settings_for, until
 from tests.support import rows, value
 
@@ -122,14 +124,17 @@ async def test_a_lifespan_that_fails_keeps_the_process_from_starting(database: s
     assert await value(database, "select count(*) from baton.leases") == 0
 
 
-async def test_a_thread_that_is_given_up_keeps_its_slot_until_it_ends(database: str) -> None:
+async def test_a_thread_that_is_given_up_keeps_its_slot_until_it_ends(
+    database: str, limits: Limits
+) -> None:
     registry = Registry()
-    may_end = threading.Event()
+    begun, may_end = threading.Event(), threading.Event()
     ran: list[str] = []
 
-    @registry.worker(timeout=0.1, max_attempts=1)
+    @registry.worker(timeout=60, max_attempts=1)
     def blocks(_job: Job) -> None:
-        may_end.wait(30)
+        begun.set()
+        may_end.wait(120)
         ran.append("blocks")
 
     @registry.worker()
@@ -143,6 +148,8 @@ async def test_a_thread_that_is_given_up_keeps_its_slot_until_it_ends(database: 
     async with running(database, registry, queues=["default=1"], grace=5) as (_, client):
         await client.insert(blocks.new())
         await client.insert(next_one.new())
+        assert await anyio.to_thread.run_sync(begun.wait, 60)
+        limits.are_over()
         await until(discarded)
         may_end.set()
         await until(all_final(database))

@@ -11,7 +11,7 @@ import baton
 from baton import Client, Job, Registry, Settings, Snooze, Workflow
 from baton.node import Node
 from baton.settings import load
-from tests.support import connection, rows, states, value
+from tests.support import connection, nap, rows, states, value
 
 pytestmark = pytest.mark.anyio
 
@@ -33,10 +33,10 @@ async def running(
         node.stop()
 
 
-async def until(condition: Callable[[], Awaitable[Any]], seconds: float = 20) -> None:
+async def until(condition: Callable[[], Awaitable[Any]], seconds: float = 200) -> None:
     with anyio.fail_after(seconds):
         while not await condition():
-            await anyio.lowlevel.checkpoint()
+            await nap()
 
 
 def finished(database: str, count: int = 1) -> Callable[[], Awaitable[bool]]:
@@ -212,6 +212,7 @@ async def test_what_is_claimed_while_shutdown_begins_is_given_back_and_never_sta
     assert await rows(database, "select state::text, attempt from baton.jobs") == [("available", 0)]
 
 
+@pytest.mark.usefixtures("unhurried")
 @pytest.mark.parametrize("how", ["no grace", "second signal"])
 async def test_what_does_not_end_in_time_is_given_back_uncharged(database: str, how: str) -> None:
     registry = Registry()
@@ -285,7 +286,7 @@ async def test_a_process_that_lost_its_lease_abandons_its_jobs_and_takes_a_new_o
 ) -> None:
     stubborn = Stubborn()
 
-    async with running(database, stubborn.registry, lease_ttl=3) as (_, client):
+    async with running(database, stubborn.registry, lease_ttl=60) as (_, client):
         await client.insert(stubborn.job())
         await stubborn.begun.wait()
         await rows(database, "delete from baton.leases returning id")
@@ -299,12 +300,13 @@ async def test_a_process_that_cannot_renew_stops_its_jobs_and_starts_anew(databa
     """Somebody holds the row of its lease for longer than the lease lasts."""
     stubborn = Stubborn()
 
-    async with running(database, stubborn.registry, lease_ttl=3) as (_, client):
+    # not the shortest: a process that got no time for so long would lose another one
+    async with running(database, stubborn.registry, lease_ttl=9) as (_, client):
         await client.insert(stubborn.job())
         await stubborn.begun.wait()
         async with connection(database) as holder, holder.transaction():
             await holder.execute("select from baton.leases for update")
-            with anyio.fail_after(20):
+            with anyio.fail_after(60):
                 await stubborn.cancelled.wait()
             assert stubborn.starts == 1
         await until(all_final(database))
@@ -312,9 +314,55 @@ async def test_a_process_that_cannot_renew_stops_its_jobs_and_starts_anew(databa
     assert await rows(database, "select state::text, attempt from baton.jobs") == [("completed", 2)]
 
 
+@pytest.mark.usefixtures("unhurried")
 async def test_a_node_can_be_stopped_at_once_many_times(database: str) -> None:
     for _ in range(5):
         async with running(database, Registry()) as (node, _):
             node.stop()
             node.stop()
     assert await value(database, "select count(*) from baton.leases") == 0
+
+
+FORGET_THE_CLAIM = """
+update baton.jobs
+set state = 'available', epoch = epoch - 1, attempt = attempt - 1, attempted_by = null
+where state = 'executing'
+returning id
+"""
+
+
+async def test_a_claim_that_a_crash_of_the_server_forgot_is_made_again_and_its_attempt_goes_on(
+    database: str,
+) -> None:
+    """Claims don't wait for the disk, so the process has the attempt and the server has not."""
+    registry = Registry()
+    begun = 0
+    go_on = anyio.Event()
+
+    @registry.worker()
+    async def patient(_job: Job) -> None:
+        nonlocal begun
+        begun += 1
+        await go_on.wait()
+
+    async with running(database, registry) as (node, client):
+        inserted = await client.insert(patient.new())
+
+        async def runs() -> bool:
+            return begun > 0
+
+        async def claimed_again() -> bool:
+            found = await client.get_job(inserted.id)
+            return found.state == "executing"
+
+        await until(runs)
+        assert await rows(database, FORGET_THE_CLAIM) == [(inserted.id,)]
+        await rows(database, "select pg_notify('baton.jobs', 'default')")
+        await until(claimed_again)
+        go_on.set()
+        await until(all_final(database))
+        assert node._executor.in_hand == []
+    assert begun == 1
+    assert await rows(database, "select state::text, attempt, epoch from baton.jobs") == [
+        ("completed", 1, 1)
+    ]

@@ -15,10 +15,12 @@ from baton import Discard, Error, Job, Snooze, Telemetry, resource
 from baton.errors import AttemptTimeout, DuplicateHandler, InvalidHook
 from baton.lifespans import opened
 from baton.outcomes import Ack
-from baton.services.executor import Executor, Stop
+from baton.services.executor import Executor
+from baton.services.stopping import Stop
 from baton.states import State
 from baton.worker_class import Worker
 from baton.workers import Registry
+from tests.services.conftest import Limits
 from tests.services.test_executor import NOW, error_of, make_job, make_step, run_all
 
 pytestmark = pytest.mark.anyio
@@ -91,7 +93,10 @@ async def test_code_that_raises_when_the_process_stops_is_given_back_uncharged()
 
     acks: list[Ack | None] = []
     executor = Executor(
-        registry, slots=1, max_result_bytes=1_000, on_done=lambda _, ack: acks.append(ack)
+        registry,
+        queues={"default": 1},
+        max_result_bytes=1_000,
+        on_done=lambda _, ack: acks.append(ack),
     )
     async with anyio.create_task_group() as tasks:
         await tasks.start(executor.run)
@@ -105,13 +110,24 @@ async def test_code_that_raises_when_the_process_stops_is_given_back_uncharged()
     assert (ack.state, ack.refund) == (State.AVAILABLE, True)
 
 
-async def test_a_thread_past_its_timeout_is_given_up_at_once_and_its_slot_when_it_ends() -> None:
+async def test_a_thread_past_its_timeout_is_given_up_at_once_and_its_slot_when_it_ends(
+    limits: Limits,
+) -> None:
     registry = Registry()
     may_end = threading.Event()
+    began: list[int] = []
 
     @registry.worker(name="w")
-    def blocks(_job: Job) -> None:
-        may_end.wait(30)
+    def blocks(job: Job) -> None:
+        began.append(job.epoch)
+        may_end.wait(120)
+
+    async def runs_out_of_time(*epochs: int) -> None:
+        with anyio.fail_after(60):
+            while began != [*epochs]:
+                await anyio.lowlevel.checkpoint()
+        limits.are_over()
+        await executor.wait_idle()
 
     told: list[str] = []
     freed = anyio.Event()
@@ -122,7 +138,7 @@ async def test_a_thread_past_its_timeout_is_given_up_at_once_and_its_slot_when_i
 
     executor = Executor(
         registry,
-        slots=1,
+        queues={"default": 2},
         max_result_bytes=1_000,
         on_done=lambda _, ack: told.append("done" if ack is None else ack.state.value),
         on_stuck=lambda _: told.append("stuck"),
@@ -130,15 +146,15 @@ async def test_a_thread_past_its_timeout_is_given_up_at_once_and_its_slot_when_i
     )
     async with anyio.create_task_group() as tasks:
         await tasks.start(executor.run)
-        executor.submit(make_job(timeout=0.5))
-        await executor.wait_idle()
+        executor.submit(make_job(timeout=60))
+        await runs_out_of_time(1)
         assert told == ["stuck", "retryable"]
         # the same job again, in a thread of its own, does not take the first one's end for its own
-        executor.submit(make_job(timeout=0.5, epoch=2))
-        await executor.wait_idle()
+        executor.submit(make_job(timeout=60, epoch=2))
+        await runs_out_of_time(1, 2)
         assert told == ["stuck", "retryable"] * 2
         may_end.set()
-        with anyio.fail_after(10):
+        with anyio.fail_after(60):
             while told.count("free") < 2:
                 await anyio.lowlevel.checkpoint()
         tasks.cancel_scope.cancel()
@@ -153,7 +169,7 @@ async def test_a_job_past_its_deadline_is_cancelled_and_not_started() -> None:
     async def late(_job: Job) -> None:
         started.append(True)
 
-    past, future = NOW - timedelta(seconds=1), NOW + timedelta(seconds=1)
+    past, future = NOW - timedelta(seconds=1), NOW + timedelta(hours=1)
     [ack] = await run(registry, make_job(deadline=past, attempted_at=NOW))
     assert ack.state is State.CANCELLED
     assert error_of(ack)["message"].startswith("its deadline has passed")
@@ -360,7 +376,7 @@ async def test_a_parameter_is_given_its_resource_and_is_no_argument_of_the_job()
         acks: list[Any] = []
         executor = Executor(
             registry,
-            slots=1,
+            queues={"default": 1},
             max_result_bytes=1_000,
             on_done=lambda _, ack: acks.append(ack),
             resources=resources,

@@ -20,7 +20,7 @@ async def result_of(database: str, *jobs: Any) -> list[Any]:
     flow = workflow_of(*jobs)
     async with running(database, apps.registry, app=APP) as (_, client):
         await client.insert_workflow(flow)
-        await until(all_final(database), seconds=60)
+        await until(all_final(database), seconds=200)
     found = await rows(database, "select result from baton.workflow_nodes order by job_id")
     return [row[0] for row in found]
 
@@ -49,7 +49,7 @@ async def test_functions_and_coroutines_run_in_a_child_process_with_its_resource
 async def test_a_child_that_dies_fails_its_attempt_and_not_the_worker(database: str) -> None:
     async with running(database, apps.registry, app=APP, queues=["default=3"]) as (_, client):
         await client.insert_all([apps.exits.new(), apps.is_killed.new(), apps.inserts.new()])
-        await until(all_final(database), seconds=60)
+        await until(all_final(database), seconds=200)
     found = await errors(database)
     assert found["exits"][0] == found["is_killed"][0] == "discarded"
     assert found["exits"][1]["kind"] == "ProcessDied"
@@ -61,7 +61,7 @@ async def test_a_child_that_dies_fails_its_attempt_and_not_the_worker(database: 
 async def test_a_child_that_never_returns_is_killed_by_the_timeout(database: str) -> None:
     async with running(database, apps.registry, app=APP, queues=["default=1"]) as (_, client):
         await client.insert_all([apps.never_returns.new(), apps.pid.new()])
-        await until(all_final(database), seconds=60)
+        await until(all_final(database), seconds=200)
     found = await errors(database)
     assert found["never_returns"][0] == "discarded"
     assert found["never_returns"][1]["kind"] == "AttemptTimeout"
@@ -71,7 +71,7 @@ async def test_a_child_that_never_returns_is_killed_by_the_timeout(database: str
 async def test_an_error_that_cannot_leave_the_child_is_recorded_all_the_same(database: str) -> None:
     async with running(database, apps.registry, app=APP) as (_, client):
         await client.insert(apps.raises.new())
-        await until(all_final(database), seconds=60)
+        await until(all_final(database), seconds=200)
     [(state, error)] = (await errors(database)).values()
     assert state == "discarded"
     assert error["message"] == "of this child only"
@@ -81,6 +81,6 @@ async def test_an_error_that_cannot_leave_the_child_is_recorded_all_the_same(dat
 async def test_without_an_app_to_import_the_attempt_fails_and_says_so(database: str) -> None:
     async with running(database, apps.registry) as (_, client):
         await client.insert(apps.pid.with_options(max_attempts=1).new())
-        await until(all_final(database), seconds=60)
+        await until(all_final(database), seconds=200)
     message = await value(database, "select errors -> -1 ->> 'message' from baton.jobs")
     assert message.endswith("name its module with --app")

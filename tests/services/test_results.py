@@ -453,7 +453,7 @@ async def test_reading_in_a_coroutine_does_not_block_while_a_store_fetches(
 
     class Slow(Files):
         def get(self, reference: str) -> bytes:
-            assert may_fetch.wait(20)
+            assert may_fetch.wait(60)
             return super().get(reference)
 
     registry.result_store(threshold=10)(Slow())

@@ -48,7 +48,7 @@ async def test_a_page_that_comes_late_is_seeded_and_goes_on_without_a_gap(
             await until(page.has(("a", "executing"), ("b", "suspended")))
             [second] = await worker.complete(first, capacity=1)
             await worker.complete(second)
-            with anyio.fail_after(20):
+            with anyio.fail_after(60):
                 await page.ended.wait()
     seeds = [e for e in page.events if e.seeded]
     assert [(e.step_name, e.state) for e in seeds] == [("a", "executing"), ("b", "suspended")]
@@ -112,7 +112,7 @@ async def test_what_was_published_before_the_look_is_not_told_after_it(database:
             [first] = await worker.fetch()
             [second] = await worker.complete(first, capacity=1)
             await worker.complete(second)
-            with anyio.fail_after(20):
+            with anyio.fail_after(60):
                 await page.ended.wait()
     assert ("a", "retryable") not in page.said
     assert page.states == {"a": "completed", "b": "completed"}
@@ -133,7 +133,7 @@ async def test_the_last_word_about_a_step_is_never_an_older_one(database: str) -
             channel = f"workflow:{flow.workflow_id}"
             await rows(database, "select pg_notify(%s, %s)", channel, json.dumps([late]))
             await worker.complete(first)
-            with anyio.fail_after(20):
+            with anyio.fail_after(60):
                 await page.ended.wait()
     assert page.said == [("a", "executing"), ("a", "completed")]
 
@@ -158,7 +158,7 @@ async def test_the_end_of_a_step_that_comes_after_that_of_its_workflow_is_told_b
             """
             await rows(database, query, one.lease, first.id, first.epoch)  # and then it dies
             await two.complete(second)
-            with anyio.fail_after(20):
+            with anyio.fail_after(60):
                 await page.ended.wait()
     assert page.states == {"a": "completed", "b": "completed"}
     assert isinstance(page.events[-1], WorkflowFinished)
@@ -194,12 +194,14 @@ async def test_a_lost_connection_is_noticed_and_nothing_is_missed_silently(
                 await until(both_resumed)
             [second] = await worker.fetch()
             await worker.complete(second)
-            with anyio.fail_after(20):
+            with anyio.fail_after(60):
                 await seeded.ended.wait()
                 await plain.ended.wait()
     assert seeded.states == plain.states == {"a": "completed", "b": "completed"}
     after = seeded.events[seeded.events.index(Resumed(reason="reconnected")) + 1 :]
-    assert [e.step_name for e in after if getattr(e, "seeded", False)] == ["a", "b"]
+    # the workflow may have finished before its state was read again
+    steps = [e for e in after if isinstance(e, StepUpdated) and e.seeded]
+    assert [e.step_name for e in steps] == ["a", "b"]
 
 
 async def test_all_subscriptions_of_a_client_share_a_connection_and_leave_none(
@@ -223,7 +225,7 @@ async def test_all_subscriptions_of_a_client_share_a_connection_and_leave_none(
             await until(all_channels)
             assert await value(database, LISTENERS) == 1
             await worker.run_all()
-            with anyio.fail_after(20):
+            with anyio.fail_after(60):
                 for page in pages:
                     await page.ended.wait()
 
@@ -276,7 +278,7 @@ async def test_a_slow_consumer_gets_the_newest_of_each_step_and_holds_up_nobody(
                 tasks.start_soon(quick.read, follow(flow.workflow_id, seed=True))
                 await quick.begun.wait()
                 await worker.run_all()
-                with anyio.fail_after(20):
+                with anyio.fail_after(60):
                     await quick.ended.wait()
             slow += [event async for event in events]
     assert Resumed(reason="overflowed") in slow
@@ -319,7 +321,7 @@ async def test_the_default_client_subscribes_too(database: str, registry: Regist
                 tasks.start_soon(page.read, Events.subscribe_workflow(flow.workflow_id, seed=True))
                 await listening(database)
                 await flow.insert()
-                with anyio.fail_after(20):
+                with anyio.fail_after(60):
                     await page.ended.wait()
     assert page.states == {"a": "completed"}
 
@@ -357,9 +359,13 @@ async def test_closing_the_client_ends_its_subscriptions(database: str) -> None:
         async with Client(database) as client:
             tasks.start_soon(page.read, client.events.subscribe_workflow(uuid4()))
             await listening(database)
-        with anyio.fail_after(20):
+        with anyio.fail_after(60):
             await page.ended.wait()
-    assert await value(database, LISTENERS) == 0
+
+    async def nobody() -> bool:
+        return int(await value(database, LISTENERS)) == 0
+
+    await until(nobody)  # the server hears of the end of a connection a moment later
 
 
 PROGRAM = """
@@ -393,7 +399,7 @@ async def test_a_program_that_ends_while_it_is_subscribed_ends_without_a_word(
     async with Client(database) as client:
         await client.insert_workflow(flow)
     command = [sys.executable, "-W", "error", "-c", PROGRAM]
-    with anyio.fail_after(60):
+    with anyio.fail_after(200):
         ended = await anyio.run_process(
             [*command, str(flow.workflow_id), how],
             check=False,

@@ -48,9 +48,13 @@ async def test_a_process_sees_to_a_step_whose_job_is_gone_and_prunes_the_rest(
             await until(cascaded)
             await rows(database, "delete from baton.jobs returning id")
             await until(is_empty(database, "workflows"))
+
+            async def is_told() -> bool:
+                return {"baton.plugin.sweep", "baton.plugin.pruned"} <= set(told)
+
+            await until(is_told)  # a moment after it was done
     finally:
         Telemetry.detach("test")
-    assert {"baton.plugin.sweep", "baton.plugin.pruned"} <= set(told)
     assert not await value(database, "select count(*) from baton.workflow_steps")
 
 

@@ -9,10 +9,12 @@ import pytest
 
 from baton import Cancel, Client, Job, Registry, Waited, WaitForSignal, Workflow
 from tests.services.test_node import all_final, finished, running, until
-from tests.services.test_punctuality import LATE
+from tests.services.test_punctuality import LATE, NEVER, unwatched
 from tests.support import rows, states, value
 
 pytestmark = pytest.mark.anyio
+
+__all__ = ["unwatched"]
 
 WAITING = "select count(*) from baton.workflow_waits where woken_at is null"
 
@@ -61,7 +63,9 @@ async def test_a_worker_whose_time_of_waiting_is_over_is_called_again(database: 
     assert await states(database) == {"publish": "cancelled"}
 
 
-async def test_a_worker_can_wait_for_one_signal_after_the_other(database: str) -> None:
+async def test_a_worker_can_wait_for_one_signal_after_the_other_and_anew_when_it_is_retried(
+    database: str,
+) -> None:
     registry = Registry()
 
     @registry.worker()
@@ -81,6 +85,13 @@ async def test_a_worker_can_wait_for_one_signal_after_the_other(database: str) -
         await client.signal_workflow(flow.workflow_id, "first", 1)
         await until(finished(database))
         assert (await client.get_workflow(flow.workflow_id)).nodes[0].result == 2
+        await client.retry_workflow(flow.workflow_id, "all")
+        await until(waiting(database))
+        assert await rows(database, "select name from baton.workflow_signals") == []
+        await client.signal_workflow(flow.workflow_id, "first", 1)
+        await client.signal_workflow(flow.workflow_id, "second", 3)
+        await until(finished(database))
+        assert (await client.get_workflow(flow.workflow_id)).nodes[0].result == 3
 
 
 async def test_no_slot_is_held_while_a_worker_waits(database: str) -> None:
@@ -131,6 +142,7 @@ def test_a_wait_that_makes_no_sense_is_refused() -> None:
     assert repr(WaitForSignal("approved", 60)) == "WaitForSignal('approved', timeout=60)"
 
 
+@pytest.mark.usefixtures("unwatched")
 async def test_sleeps_end_when_their_time_is_over(database: str) -> None:
     registry = Registry()
 
@@ -142,7 +154,7 @@ async def test_sleeps_end_when_their_time_is_over(database: str) -> None:
         flow.add(f"before {number}", nothing.new())
         flow.sleep(f"sleep {number}", 0.3, deps=[f"before {number}"])
         flow.add(f"after {number}", nothing.new(), deps=[f"sleep {number}"])
-    async with running(database, registry, poll_interval=60) as (_, client):
+    async with running(database, registry, poll_interval=NEVER) as (_, client):
         await client.insert_workflow(flow)
         await until(finished(database))
     query = """
@@ -191,18 +203,21 @@ async def test_a_workflow_past_its_deadline_is_cancelled(database: str) -> None:
         await anyio.sleep_forever()
 
     flow = (
-        Workflow("w", deadline_in=0.2)
+        Workflow("w", deadline_in=3_600)
         .add("a", endless.new())
         .wait_for("b")
         .add("c", Workflow("inner").wait_for("d"))
     )
     async with running(database, registry, poll_interval=60) as (_, client):
         await client.insert_workflow(flow)
+        await begun.wait()
+        await rows(
+            database, "update baton.workflows set deadline = now() where name = 'w' returning 1"
+        )
         await until(finished(database, 2))
         status = await client.get_workflow(flow.workflow_id)
     assert status.state == "failed"
     assert {node.error for node in status.nodes} == {"its workflow is past its deadline"}
-    assert begun.is_set()
 
 
 async def test_looking_at_the_time_writes_nothing_when_none_is_over(database: str) -> None:

@@ -1,11 +1,20 @@
 """What tests of the store share."""
 
 import shutil
+from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
 from baton.store import sql
+
+
+@pytest.fixture
+def at_the_end() -> Iterator[ExitStack]:
+    """Closes what a test opened, also when it fails: or else a later one fails for what is left."""
+    with ExitStack() as stack:
+        yield stack
 
 
 @pytest.fixture

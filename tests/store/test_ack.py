@@ -1,5 +1,6 @@
 """Acknowledging: only by the process that holds the claim, whatever happened meanwhile."""
 
+from dataclasses import replace
 from typing import Any
 
 import anyio
@@ -9,6 +10,7 @@ from baton.client import Client
 from baton.errors import InvalidData
 from baton.jobs import Job
 from baton.states import State
+from baton.workflows import Workflow
 from tests.support import connection, done, ended, job, process, rows, value, waiters
 
 pytestmark = pytest.mark.anyio
@@ -30,6 +32,31 @@ async def test_success_completes_and_keeps_meta(database: str) -> None:
     assert (state, completed, meta) == ("completed", True, {"tenant": 7})
 
 
+async def test_an_acknowledgement_waits_for_the_disk_and_what_follows_from_it_does_not(
+    database: str,
+) -> None:
+    """The setting is read as the commit sees it, by a trigger that is deferred until then."""
+    async with connection(database) as conn:
+        await conn.execute("create table seen (state text, waits text)")
+        await conn.execute(
+            "create function note() returns trigger language plpgsql as $$ begin insert into "
+            "seen values (new.state, current_setting('synchronous_commit')); return null; end $$"
+        )
+        await conn.execute(
+            "create constraint trigger note after update of state on baton.jobs "
+            "deferrable initially deferred for each row execute function note()"
+        )
+    for _ in range(3):
+        await insert(database)
+    async with process(database) as worker:
+        first, second, third = await worker.fetch(3)
+        await worker.acknowledge(done(first))
+        failed = ended(second, State.RETRYABLE, delay=60, error='{"message": "no"}')
+        await worker.acknowledge(failed, done(third))
+    seen = await rows(database, "select distinct state, waits from seen order by 1")
+    assert seen == [("completed", "on"), ("executing", "off"), ("retryable", "on")]
+
+
 async def test_failure_is_kept_with_its_attempt_and_time(database: str) -> None:
     await insert(database)
     async with process(database) as worker:
@@ -42,7 +69,7 @@ async def test_failure_is_kept_with_its_attempt_and_time(database: str) -> None:
     )
     assert (state, due) == ("retryable", True)
     assert [(e["attempt"], e["kind"], e["message"]) for e in errors] == [(1, "ValueError", "no")]
-    assert errors[0]["at"]
+    assert errors[0]["scheduled_at"] <= errors[0]["attempted_at"] <= errors[0]["at"]
 
 
 async def test_snooze_gives_the_attempt_back_and_counts(database: str) -> None:
@@ -108,10 +135,11 @@ async def test_a_stale_ack_does_not_spoil_its_batch(database: str) -> None:
 
 
 async def test_overlapping_batches_in_opposite_order_do_not_deadlock(database: str) -> None:
-    """Both name the same jobs; whoever comes second waits for a real lock and is refused."""
+    """Both name the same claims; whoever comes second waits for a real lock and is refused."""
     async with Client(database) as client:
         await client.insert_all([job() for _ in range(200)])
     async with process(database) as worker, process(database) as rival:
+        rival.lease = worker.lease
         claimed = await worker.fetch(200)
         taken: list[frozenset[int]] = []
 
@@ -126,7 +154,7 @@ async def test_overlapping_batches_in_opposite_order_do_not_deadlock(database: s
                 tasks.start_soon(acknowledge, worker, claimed)
                 tasks.start_soon(acknowledge, rival, claimed[::-1])
                 async with connection(database) as observer:
-                    with anyio.fail_after(10):
+                    with anyio.fail_after(60):
                         while await waiters(observer) < 2:
                             await anyio.lowlevel.checkpoint()
                 await holder.execute("commit")
@@ -162,3 +190,69 @@ async def test_finishing_inside_a_rolled_back_transaction_leaves_the_job_executi
                 (worker.lease, claimed.id, claimed.epoch),
             )
     assert await value(database, "select state::text from baton.jobs") == "executing"
+
+
+async def test_steps_and_jobs_that_complete_with_others_that_fail_are_all_acknowledged(
+    database: str,
+) -> None:
+    """What completed and what did not are written one after the other, in one commit."""
+    flow = Workflow("mixed").add("good", job()).add("bad", job()).add("after", job(), deps=["good"])
+    async with Client(database) as client, process(database) as worker:
+        await client.insert_workflow(flow)
+        await client.insert_all([job(), job()])
+        good, bad, plain, failed = await worker.fetch(4)
+        stale = replace(plain, epoch=plain.epoch - 1)
+        error = '{"kind": "error", "message": "no"}'
+        taken = await worker.acknowledge(
+            done(stale),
+            done(good, '{"a": "\\\\ and \\"quoted\\""}'),
+            ended(failed, State.DISCARDED, error=error),
+            ended(bad, State.DISCARDED, error=error),
+        )
+        assert taken == {good.id, bad.id, failed.id}
+        [after] = await worker.fetch(1)
+    assert after.step is not None
+    assert after.step.results == {"good": {"a": '\\ and "quoted"'}}
+    assert await rows(database, "select state::text from baton.jobs order by id") == [
+        ("completed",), ("discarded",), ("executing",), ("executing",), ("discarded",)
+    ]  # fmt: skip
+    assert await value(database, "select count(*) from baton.workflow_releases") == 0
+
+
+async def test_the_completed_steps_of_a_batch_wait_in_one_order_with_those_that_failed(
+    database: str,
+) -> None:
+    """Two claims of the same jobs, each with other jobs completed: who comes second is refused."""
+    flow = Workflow("crossed")
+    for index in range(40):
+        flow.add(f"{index}", job())
+    async with (
+        Client(database) as client,
+        process(database) as worker,
+        process(database) as rival,
+        connection(database) as holder,
+        connection(database) as observer,
+    ):
+        await client.insert_workflow(flow)
+        rival.lease = worker.lease
+        jobs = await worker.fetch(40)
+        taken: list[frozenset[int]] = []
+
+        async def acknowledge(process_: Any, odd: int) -> None:
+            acks = [
+                ended(each, State.CANCELLED, error="{}") if each.id % 2 == odd else done(each)
+                for each in jobs
+            ]
+            taken.append(await process_.acknowledge(*acks))
+
+        async with holder.transaction(), anyio.create_task_group() as tasks:
+            # the last of each kind: whoever goes kind by kind waits with the rest of one in hand
+            last = [each.id for each in jobs[-2:]]
+            await holder.execute("select from baton.jobs where id = any (%s) for update", (last,))
+            tasks.start_soon(acknowledge, worker, 0)
+            tasks.start_soon(acknowledge, rival, 1)
+            with anyio.fail_after(60):
+                while await waiters(observer) < 2:
+                    await anyio.lowlevel.checkpoint()
+            await holder.execute("commit")
+    assert sorted(len(ids) for ids in taken) == [0, 40]

@@ -1,7 +1,7 @@
 """``conn=`` takes what programs have: psycopg's, SQLAlchemy's and Django's connections, and joins
 their transactions."""
 
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any
 
@@ -36,10 +36,11 @@ def count(database: str) -> int:
 @pytest.mark.parametrize("commits", [True, False])
 @pytest.mark.parametrize("kind", ["session", "connection", "scoped", "raw"])
 def test_11_and_12_a_job_lives_and_dies_with_the_transaction_of_sqlalchemy(
-    database: str, kind: str, commits: bool
+    database: str, kind: str, commits: bool, at_the_end: ExitStack
 ) -> None:
     """Also when the insert is the first thing done in it."""
     engine = create_engine(url(database))
+    at_the_end.callback(engine.dispose)
     makers = {
         "session": lambda: Session(engine),
         "connection": engine.connect,
@@ -47,6 +48,7 @@ def test_11_and_12_a_job_lives_and_dies_with_the_transaction_of_sqlalchemy(
         "raw": engine.raw_connection,
     }
     conn: Any = makers[kind]()
+    at_the_end.callback(conn.close)
     with SyncClient(database) as client:
         client.insert(job(), conn=conn)
         client.insert_all([job(), job()], conn=conn)
@@ -57,8 +59,6 @@ def test_11_and_12_a_job_lives_and_dies_with_the_transaction_of_sqlalchemy(
         client.insert(job(), conn=conn)
         conn.commit()
         assert count(database) == (6 if commits else 1)
-    conn.close()
-    engine.dispose()
 
 
 @pytest.mark.parametrize("commits", [True, False])

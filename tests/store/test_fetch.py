@@ -1,9 +1,15 @@
 """Claiming: each job once, in order, never waiting for what others hold."""
 
+from datetime import UTC, datetime, timedelta
+
 import anyio
 import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
 
 from baton.client import Client
+from baton.store.cycles import Range
+from baton.store.rows import moment
 from tests.support import connection, job, process, rows, value
 
 pytestmark = pytest.mark.anyio
@@ -57,7 +63,7 @@ async def test_a_job_that_somebody_holds_is_skipped_and_not_waited_for(database:
         held, free = await client.insert_all([job(), job()])
     async with process(database) as worker, connection(database) as holder, holder.transaction():
         await holder.execute("select from baton.jobs where id = %s for update", (held.id,))
-        with anyio.fail_after(5):
+        with anyio.fail_after(60):
             assert [each.id for each in await worker.fetch(10)] == [free.id]
 
 
@@ -96,3 +102,50 @@ async def test_claims_that_were_never_reported_are_given_back_uncharged(database
         assert await worker.cycles.return_lost(worker.lease, [known.id]) == [lost.id]
     found = await rows(database, "select id, state::text, attempt from baton.jobs order by id")
     assert found == [(known.id, "executing", 1), (lost.id, "available", 0)]
+
+
+async def test_what_is_claimed_ahead_comes_on_top_and_no_job_for_its_last_attempt(
+    database: str,
+) -> None:
+    async with Client(database) as client:
+        inserted = await client.insert_all(
+            [job(max_attempts=1), job(max_attempts=1), job(max_attempts=2), job(), job()]
+        )
+    async with process(database) as worker:
+        cycle = await worker.cycles.cycle(worker.lease, [], {"default": 1}, spares={"default": 3})
+        assert [each.id for each in cycle.jobs] == [inserted[n].id for n in (0, 2, 3)]
+        # what was passed over is still there, and free
+        assert [each.id for each in await worker.fetch(5)] == [inserted[n].id for n in (1, 4)]
+
+
+async def test_a_fetch_looks_where_it_is_told_to_and_nowhere_else(database: str) -> None:
+    async with Client(database) as client:
+        inserted = await client.insert_all([job(priority=p) for p in (0, 0, 0, 3, 3, 5)])
+    mark, later = inserted[1], inserted[4]
+    ranges = [
+        Range("default", 0, mark.scheduled_at.timestamp(), mark.id, 0),
+        Range("default", 3, later.scheduled_at.timestamp(), later.id, 3),
+    ]
+    async with process(database) as worker:
+        cycle = await worker.cycles.cycle(worker.lease, [], {"default": 10}, ranges=ranges)
+        assert [each.id for each in cycle.jobs] == [inserted[n].id for n in (1, 2, 4)]
+
+
+@given(seconds=st.integers(-2_000_000_000, 7_000_000_000), microseconds=st.integers(0, 999_999))
+@example(seconds=1_767_268_800, microseconds=1)
+@settings(max_examples=300)
+def test_times_go_to_the_database_and_back_to_the_microsecond(
+    seconds: int, microseconds: int
+) -> None:
+    """A mark that was rounded up would hide jobs of the same moment."""
+    time = datetime.fromtimestamp(0, UTC) + timedelta(seconds=seconds, microseconds=microseconds)
+    assert moment(time.timestamp()) == time
+
+
+async def test_the_database_reads_the_same_times(database: str) -> None:
+    differing = """
+      select count(*) from generate_series(1, 20000) as n,
+        lateral (select now() + n * interval '7919.000013 s' as at) as t
+      where to_timestamp(date_part('epoch', t.at)) <> t.at
+    """
+    assert await value(database, differing) == 0

@@ -2,12 +2,13 @@
 
 from uuid import uuid4
 
+import anyio
 import pytest
 
 from baton.client import Client
 from baton.states import State
 from baton.workflows import Workflow
-from tests.support import connection, done, ended, job, process, rows, states, value
+from tests.support import connection, done, ended, job, process, rows, states, value, waiters
 
 pytestmark = pytest.mark.anyio
 
@@ -114,6 +115,41 @@ async def test_a_cascade_that_meets_the_end_of_the_other_dependency_loses_no_wak
         await sweep(database)
         [join] = await worker.fetch(10)
     assert join.step_name == "join"
+
+
+async def test_what_a_cascade_has_ended_is_committed_before_it_is_followed(database: str) -> None:
+    """Or else neither this cycle nor that of the other dependency sees both ends."""
+    flow = (
+        Workflow("meeting")
+        .add("bad", job())
+        .add("poisoned", job(), deps=["bad"])
+        .add("other", job())
+        .add("join", job(), deps=["poisoned", "other"], ignore_cancelled=True)
+    )
+    await insert(database, flow)
+    async with (
+        process(database) as worker,
+        process(database) as rival,
+        connection(database) as holder,
+        connection(database) as observer,
+        anyio.create_task_group() as tasks,
+    ):
+        [bad] = await worker.fetch(1)
+        [other] = await rival.fetch(1)
+        failed = ended(bad, State.DISCARDED, error="{}")
+
+        async def fail() -> None:
+            await worker.cycles.cycle(worker.lease, [failed], {"default": 1})
+
+        async with holder.transaction():
+            # a fetch waits for it, behind all that follows from the end
+            await holder.execute("select pg_advisory_xact_lock(hashtext('baton.queues'), 0)")
+            tasks.start_soon(fail)
+            with anyio.fail_after(60):
+                while await waiters(observer) == 0:
+                    await anyio.lowlevel.checkpoint()
+            await rival.complete(other)
+            assert (await states(database))["join"] == "available"
 
 
 async def test_a_signal_wakes_the_step_that_waits_for_it(database: str) -> None:
@@ -236,7 +272,7 @@ async def test_a_workflow_that_begins_by_waiting_calls_for_a_sweep(database: str
     async with connection(database) as listening:
         await listening.execute('listen "baton.control"')
         await insert(database, Workflow("w").sleep("nap", 0.3))
-        async for told in listening.notifies(timeout=20, stop_after=1):
+        async for told in listening.notifies(timeout=60, stop_after=1):
             assert told.payload == "sweep"
             return
     raise AssertionError("nobody was told")

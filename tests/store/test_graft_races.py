@@ -6,7 +6,15 @@ import anyio
 import pytest
 
 from baton.client import Client
-from baton.errors import BatonError, CyclicWorkflow, JobLost, StepBegun, StepTaken, WorkflowEnded
+from baton.errors import (
+    BatonError,
+    CyclicWorkflow,
+    DuplicateWorkflow,
+    JobLost,
+    StepBegun,
+    StepTaken,
+    WorkflowEnded,
+)
 from baton.jobs import Job
 from baton.states import State
 from baton.workflows import Graft, Workflow
@@ -193,6 +201,22 @@ async def test_a_step_is_not_released_while_others_are_added_before_it(database:
         assert names(await worker.complete(a, capacity=10)) == ["join"]
 
 
+async def test_a_gate_that_closes_between_the_look_and_the_lock_stays_closed(database: str) -> None:
+    """The look reads no jobs and the lock does, so it waits there for who has locked the table."""
+    flow = split_and_join()
+    async with Client(database) as client, process(database) as worker:
+        split = await begin(client, worker, flow)
+        async with connection(database) as conn:
+            await finish(conn, worker, split)
+
+            async def graft(holder: Any) -> None:
+                await holder.execute("lock table baton.jobs in exclusive mode")
+                await client.graft(flow.workflow_id, PARTS, before=["join"], conn=holder)
+
+            await in_turn(database, graft, lambda: advance(conn))
+    assert await states(database) == {"split": "completed", "join": "suspended", "a": "available"}
+
+
 async def test_a_graft_before_a_step_that_was_just_released_is_refused(database: str) -> None:
     flow = split_and_join()
     async with Client(database) as client, process(database) as worker:
@@ -234,7 +258,7 @@ async def second_graft(database: str, first: Graft, second: Graft, error: type[B
         await sweep(database)
         while jobs := await worker.fetch(10):
             await worker.complete(*jobs)
-    assert await state(database) == "completed"
+    assert await value(database, "select bool_and(state = 'completed') from baton.workflows")
 
 
 async def test_of_two_steps_that_add_the_same_name_one_is_refused(database: str) -> None:
@@ -242,6 +266,12 @@ async def test_of_two_steps_that_add_the_same_name_one_is_refused(database: str)
     first = Graft().add("a", job()).add("z", job(), deps=["a"])
     second = Graft().add("z", job()).add("a", job(), deps=["z"])
     await second_graft(database, first, second, StepTaken)
+
+
+async def test_of_two_steps_that_add_the_same_workflow_one_is_refused(database: str) -> None:
+    inner = Workflow("built once").add("a", job())
+    first, second = Graft().add("one", inner), Graft().add("two", inner)
+    await second_graft(database, first, second, DuplicateWorkflow)
 
 
 async def test_two_grafts_can_not_close_a_circle_together(database: str) -> None:
@@ -256,7 +286,7 @@ async def test_steps_that_add_steps_do_not_wait_for_each_other(database: str) ->
         left, right = await worker.fetch(10)
         async with connection(database) as conn, conn.transaction():
             await complete_over(conn, left, Graft().add("a", job()))
-            with anyio.fail_after(20):
+            with anyio.fail_after(60):
                 jobs = await returns(database, worker, right, Graft().add("b", job()))
             assert names(jobs) == ["b"]
 

@@ -8,6 +8,7 @@ import pytest
 from baton.client import Client
 from baton.errors import (
     CyclicWorkflow,
+    DuplicateWorkflow,
     InvalidWorkflow,
     JobLost,
     NotFound,
@@ -239,6 +240,16 @@ async def test_the_name_of_another_step_is_refused_and_nothing_is_added(database
             await complete_with(database, split, Graft().add("join", job()))
         assert await states(database) == {"split": "executing", "join": "suspended"}
         assert names(await worker.complete(split, capacity=10)) == ["join"]
+
+
+async def test_a_workflow_that_is_there_can_not_be_added(database: str) -> None:
+    flow = split_and_join()
+    same = Workflow("same", workflow_id=flow.workflow_id).add("inside", job())
+    async with Client(database) as client, process(database) as worker:
+        split = await begin(client, worker, flow)
+        with pytest.raises(DuplicateWorkflow, match=str(flow.workflow_id)):
+            await client.graft_job(split, Graft().add("a", same))
+        assert await states(database) == {"split": "executing", "join": "suspended"}
 
 
 async def test_what_is_not_there_can_not_be_waited_for(database: str) -> None:

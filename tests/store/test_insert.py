@@ -1,6 +1,8 @@
 """Inserting: all or nothing, in order, in the caller's transaction, one notification a queue."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -23,7 +25,9 @@ from baton.errors import (
     UnknownDependency,
 )
 from baton.settings import load
-from tests.support import connection, job, process, rows, value
+from baton.store.pools import Database, SyncDatabase
+from tests.services.test_node import until
+from tests.support import connection, heard, job, process, rows, value
 
 pytestmark = pytest.mark.anyio
 
@@ -98,8 +102,8 @@ async def test_a_time_that_python_cannot_hold_is_kept_out_of_the_table(
 
 async def test_a_missing_routine_names_the_command(database: str) -> None:
     async with process(database) as worker, connection(database) as conn:
-        await conn.execute("drop procedure baton.cycle")
-        with pytest.raises(SchemaDamaged, match=r"baton.cycle.*run: baton migrate$"):
+        await conn.execute("drop function baton.fetch_jobs")
+        with pytest.raises(SchemaDamaged, match=r"baton.fetch_jobs.*run: baton migrate$"):
             await worker.fetch()
 
 
@@ -147,10 +151,8 @@ async def test_each_queue_is_notified_once_per_statement(database: str) -> None:
     async with connection(database) as listener, Client(database) as client:
         await listener.execute('listen "baton.jobs"')
         await client.insert_all([job(queue=queue) for queue in "abab"] + [job(schedule_in=60)])
-        heard = [each.payload async for each in listener.notifies(timeout=5, stop_after=2)]
-        extra = [each.payload async for each in listener.notifies(timeout=0.1)]
-    assert sorted(heard) == ["a", "b"]
-    assert extra == []
+        told = await heard(listener)
+    assert sorted(told) == ["a", "b"]
 
 
 async def test_a_workflow_is_inserted_whole_in_the_order_of_add(database: str) -> None:
@@ -256,6 +258,32 @@ async def test_a_client_that_is_used_from_many_sides_at_once_keeps_to_its_size(
     assert await value(database, "select count(*) from baton.jobs") == 50
 
 
+async def test_a_pool_whose_connections_are_all_lent_says_so(database: str) -> None:
+    only: dict[str, Any] = {"timeout": 1.0, "size": 1}
+    with closing(SyncDatabase(database, "baton", **only)) as few:
+        await until(opened(lambda: anyio.to_thread.run_sync(few.run, "schema_version")))
+        with few.connection(), pytest.raises(DatabaseUnavailable, match="raise pool_size"):
+            await anyio.to_thread.run_sync(few.run, "schema_version")
+    other = Database(database, "baton", **only)
+    await until(opened(lambda: other.run("schema_version")))
+    async with other, other.connection():
+        with pytest.raises(DatabaseUnavailable, match="raise pool_size"):
+            await other.run("schema_version")
+
+
+def opened(run: Callable[[], Awaitable[object]]) -> Callable[[], Awaitable[bool]]:
+    """Whether a pool that is patient for a second only has its connection, which is kept."""
+
+    async def check() -> bool:
+        try:
+            await run()
+        except DatabaseUnavailable:
+            return False
+        return True
+
+    return check
+
+
 async def test_a_client_goes_on_after_its_connections_were_cut(database: str) -> None:
     async with Client(database) as client:
         await client.insert(job())
@@ -310,9 +338,8 @@ async def test_what_is_due_soon_wakes_the_stagers_once(database: str) -> None:
         await listener.execute('listen "baton.control"')
         await client.insert_all([job(), job(schedule_in=60)])
         await client.insert_all([job(schedule_in=0.5), job(schedule_in=1), job(schedule_in=60)])
-        heard = [each.payload async for each in listener.notifies(timeout=5, stop_after=1)]
-        extra = [each.payload async for each in listener.notifies(timeout=0.1)]
-    assert (heard, extra) == (["due"], [])
+        told = await heard(listener)
+    assert told == ["due"]
 
 
 @pytest.mark.parametrize(

@@ -83,13 +83,13 @@ def test_keywords_are_refused_as_schemas(empty_database: str, schema: str) -> No
 @pytest.mark.parametrize("schema", ["job", "jobs", "step", "release", "ids", "data", "queue", "x"])
 def test_other_words_are_schemas_like_any_other(empty_database: str, schema: str) -> None:
     migrate(empty_database, schema=schema)
-    query = f"select released, finished, complete from {schema}.advance_workflows('{{1}}')"
+    query = f"select released, events, complete from {schema}.advance_workflows('{{1}}')"
     assert ask(empty_database, query) == [([], [], True)]
     down(empty_database, schema=schema)
 
 
-@pytest.mark.parametrize("schema", ["", "Baton", "a b", "a.b", 'a"b', "pg_x", "1a", "x" * 49, "é"])
-def test_names_that_need_quotes_are_refused(empty_database: str, schema: str) -> None:
+@pytest.mark.parametrize("schema", ["", "it's", "pg_x", "x" * 49, "a$b", "%s"])
+def test_names_that_would_spoil_a_statement_are_refused(empty_database: str, schema: str) -> None:
     with pytest.raises(ConfigurationError, match="can't be used"):
         migrate(empty_database, schema=schema)
     with pytest.raises(ConfigurationError, match="can't be used"):
@@ -103,7 +103,7 @@ def psql(dsn: str, statements: str) -> None:
         text=True,
         check=True,
         capture_output=True,
-        timeout=60,
+        timeout=240,
     )
 
 

@@ -31,6 +31,7 @@ async def test_cancelling_a_waiting_job_cancels_it_at_once_with_the_reason(datab
             assert found.cancelled_at is not None
             assert found.errors[-1]["kind"] == "cancelled"
             assert found.errors[-1]["message"] == "the customer left"
+            assert "attempted_at" not in found.errors[-1]  # no attempt was cancelled
 
 
 @pytest.mark.parametrize("state", FINAL)
@@ -57,6 +58,8 @@ async def test_cancelling_an_executing_job_refuses_its_acknowledgement(database:
         inserted = await client.insert(job())
         [mine] = await worker.fetch()
         assert await client.cancel_job(inserted.id)
+        [error] = (await client.get_job(inserted.id)).errors
+        assert error["scheduled_at"] <= error["attempted_at"] <= error["at"]
         assert await worker.acknowledge(done(mine)) == frozenset()
         assert (await client.get_job(inserted.id)).state == "cancelled"
 
@@ -67,7 +70,7 @@ async def test_cancelling_what_executes_is_told_to_the_processes(database: str) 
         waiting, first, second = await client.insert_all([job(queue="other"), job(), job()])
         await worker.fetch(2)
         await client.cancel_jobs(ids=[waiting.id, first.id, second.id])
-        heard = [each.payload async for each in ear.notifies(timeout=10, stop_after=1)]
+        heard = [each.payload async for each in ear.notifies(timeout=60, stop_after=1)]
     assert heard == [f"cancel {first.id} {second.id}"]
 
 
@@ -80,7 +83,7 @@ async def test_too_many_ids_for_a_notification_are_left_out(database: str) -> No
         [(cancelled,)] = await rows(
             database, "select count(*) from baton.cancel_jobs(%s) where done", ids
         )
-        heard = [each.payload async for each in ear.notifies(timeout=10, stop_after=1)]
+        heard = [each.payload async for each in ear.notifies(timeout=60, stop_after=1)]
     assert cancelled == 3_000
     assert heard == ["cancel"]
 
@@ -244,7 +247,7 @@ async def test_a_retried_job_starts_in_a_process_that_was_told(database: str) ->
         over = await insert_in(database, client, "cancelled", queue="mail")
         await ear.execute('listen "baton.jobs"')
         await client.retry_job(over.id)
-        heard = [each.payload async for each in ear.notifies(timeout=10, stop_after=1)]
+        heard = [each.payload async for each in ear.notifies(timeout=60, stop_after=1)]
     assert heard == ["mail"]
 
 

@@ -125,6 +125,34 @@ async def test_a_workflow_that_finishes_while_a_step_is_retried_stays_executing(
         assert (await client.get_workflow(flow.workflow_id)).state == "completed"
 
 
+async def test_a_workflow_whose_step_is_retried_between_the_look_and_the_lock_goes_on(
+    database: str,
+) -> None:
+    """The look at its steps is behind, the lock of its row waits for who has locked the table."""
+    async with Client(database) as client, process(database) as worker:
+        [only] = await client.insert_workflow(Workflow("w").add("only", job()))
+        [claimed] = await worker.fetch()
+        async with connection(database) as conn:
+            await conn.execute(
+                """
+                select baton.finish_jobs(
+                  %s, %s, %s, '{completed}', '{0}', '{f}', '{null}', '{null}', '{t}'
+                )
+                """,
+                (worker.lease, [claimed.id], [claimed.epoch]),
+            )
+
+            async def retry(holder: Any) -> None:
+                await holder.execute("lock table baton.workflows in exclusive mode")
+                assert await client.retry_job(only.id, conn=holder)
+
+            async def advance() -> None:
+                await conn.execute("select baton.sweep_releases(0, 0, 100)")
+
+            await in_turn(database, retry, advance)
+    assert await value(database, "select state::text from baton.workflows") == "executing"
+
+
 async def test_operations_from_both_ends_of_the_table_do_not_deadlock(database: str) -> None:
     async with Client(database) as client:
         jobs = await client.insert_all([job() for _ in range(300)])

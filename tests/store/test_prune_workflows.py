@@ -88,8 +88,8 @@ async def fill_beside(database: str) -> None:
     await by_hand(
         database,
         """
-        insert into baton.workflow_step_stats (job_id, attempt, worker)
-        select job_id, 1, 'w' from baton.workflow_steps
+        insert into baton.workflow_step_stats (job_id, epoch, lease, attempt, queue, worker)
+        select job_id, 1, 1, 1, 'default', 'w' from baton.workflow_steps
         """,
     )
     await by_hand(
@@ -273,7 +273,7 @@ async def test_a_workflow_that_somebody_holds_is_passed_over(database: str) -> N
             await holder.execute(
                 "select from baton.workflows where name = 'held' for no key update"
             )
-            with anyio.fail_after(20):
+            with anyio.fail_after(60):
                 assert (await prune(database))["workflows"] == 1
         assert (await prune(database))["workflows"] == 1
 
@@ -294,6 +294,23 @@ async def test_logs_of_debugging_go_by_their_age_alone(database: str) -> None:
         gone = await prune(database, age=None, log_age=86_400, most=most)
         assert gone == ({"workflow_debug_logs": 3} if most == 2 else {})
         assert await counts(database) == before | {"workflow_debug_logs": left}
+
+
+async def test_what_was_used_of_language_models_goes_by_its_age_alone(database: str) -> None:
+    await insert(database, diamond())
+    await fill_beside(database)
+    await by_hand(
+        database,
+        """
+        update baton.workflow_step_stats set workflow_id = null, inserted_at = '2020-01-01'
+        where job_id in (select job_id from baton.workflow_step_stats order by job_id limit 3)
+        """,
+    )
+    before = await counts(database)
+    call = "select pruned, unfinished from baton.prune_workflows(null, null, 0, 0, 2, 86400)"
+    found = [await rows(database, call) for _ in range(2)]
+    assert found == [[({"workflow_step_stats": 2}, True)], [({"workflow_step_stats": 1}, False)]]
+    assert await counts(database) == before | {"workflow_step_stats": 1}
 
 
 async def test_one_process_at_a_time_prunes(database: str) -> None:
@@ -323,7 +340,7 @@ async def test_the_duty_tells_what_went(database: str, open_database: Database) 
     Telemetry.attach("test", "baton.plugin.pruned", hear)
     try:
         duty = workflow_pruner(open_database, age=0, log_age=None, limit=100, interval=60)
-        with anyio.fail_after(20):
+        with anyio.fail_after(60):
             async with anyio.create_task_group() as tasks:
                 await tasks.start(duty.run)
                 await heard.wait()

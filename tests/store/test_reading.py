@@ -13,6 +13,7 @@ from baton import Client, Workflow
 from baton.errors import NotFound, SchemaMissing
 from baton.filters import WorkflowPage
 from baton.jobs import Job
+from baton.search import JobSearch
 from baton.states import State
 from baton.status import WorkflowStatus
 from baton.store import looking, reading
@@ -51,7 +52,7 @@ async def status_of(db: Database, workflow_id: UUID) -> WorkflowStatus:
 
 
 async def read_job(db: Database, job_id: int) -> Job:
-    found = await reading.get_job(db, job_id)
+    found = await answer(db, reading.job(job_id))
     assert found is not None
     return found
 
@@ -59,13 +60,13 @@ async def read_job(db: Database, job_id: int) -> Job:
 async def test_a_job_is_read_as_it_was_inserted(database: str, db: Database) -> None:
     options = {"queue": "mail", "priority": 3, "tags": ["a", HOSTILE], "meta": {"x": [1, None]}}
     [inserted] = await insert_jobs(database, 1, worker=HOSTILE, args={"t": HOSTILE}, **options)
-    assert await reading.get_job(db, inserted.id) == inserted
-    assert await reading.list_jobs(db) == [inserted]
+    assert await answer(db, reading.job(inserted.id)) == inserted
+    assert await answer(db, reading.jobs()) == [inserted]
 
 
 @pytest.mark.parametrize("job_id", [0, -1, 4711, 2**63 - 1, 2**63, 10**30])
 async def test_there_is_no_job_of_an_unknown_id(db: Database, job_id: int) -> None:
-    assert await reading.get_job(db, job_id) is None
+    assert await answer(db, reading.job(job_id)) is None
 
 
 async def test_pages_of_jobs_are_newest_first_and_miss_none_while_others_insert(
@@ -74,7 +75,7 @@ async def test_pages_of_jobs_are_newest_first_and_miss_none_while_others_insert(
     inserted = await insert_jobs(database, 25)
     read: list[int] = []
     before = None
-    while page := await reading.list_jobs(db, before=before, limit=10):
+    while page := await answer(db, reading.jobs(before=before, limit=10)):
         read += [each.id for each in page]
         before = read[-1]
         await insert_jobs(database, 3)
@@ -84,12 +85,12 @@ async def test_pages_of_jobs_are_newest_first_and_miss_none_while_others_insert(
 @pytest.mark.parametrize("before", [-(10**30), 0, 1])
 async def test_before_the_first_job_there_is_none(database: str, db: Database, before: int) -> None:
     await insert_jobs(database, 1)
-    assert await reading.list_jobs(db, before=before) == []
+    assert await answer(db, reading.jobs(before=before)) == []
 
 
 async def test_before_what_no_id_can_be_is_everything(database: str, db: Database) -> None:
     await insert_jobs(database, 2)
-    assert len(await reading.list_jobs(db, before=10**30)) == 2
+    assert len(await answer(db, reading.jobs(before=10**30))) == 2
 
 
 async def test_jobs_are_filtered_by_state_queue_and_worker(database: str, db: Database) -> None:
@@ -97,19 +98,18 @@ async def test_jobs_are_filtered_by_state_queue_and_worker(database: str, db: Da
     await insert_jobs(database, 3, worker="b", queue="one")
     await insert_jobs(database, 4, worker="b", queue="two", schedule_in=60.0)
     counts = [
-        len(await reading.list_jobs(db, **wanted))
+        len(await answer(db, reading.jobs(JobSearch.parse(wanted))))
         for wanted in (
-            {"worker": "b"},
-            {"queue": "one"},
-            {"worker": "b", "queue": "one"},
-            {"state": "scheduled"},
-            {"state": "available", "worker": "b"},
-            {"state": "completed"},
-            {"queue": "on"},
-            {"worker": "b", "limit": 5},
+            "worker:b",
+            "queue:one",
+            "worker:b queue:one",
+            "state:scheduled",
+            "state:available worker:b",
+            "state:completed",
+            "queue:on",
         )
     ]
-    assert counts == [7, 5, 3, 4, 3, 0, 0, 5]
+    assert counts == [7, 5, 3, 4, 3, 0, 0]
 
 
 # A connection prepares a statement after five runs, and the server may then plan it without the
@@ -118,8 +118,8 @@ async def test_filters_hold_however_often_they_are_asked(database: str, db: Data
     await insert_jobs(database, 2)
     await insert_jobs(database, 1, schedule_in=60.0)
     for _ in range(15):
-        assert len(await reading.list_jobs(db, state="scheduled")) == 1
-        assert len(await reading.list_jobs(db)) == 3
+        assert len(await answer(db, reading.jobs(JobSearch.parse("state:scheduled")))) == 1
+        assert len(await answer(db, reading.jobs())) == 3
 
 
 @pytest.mark.parametrize(
@@ -139,7 +139,7 @@ async def test_arguments_that_are_no_object_are_shown_all_the_same(
     [inserted] = await insert_jobs(database, 1)
     await edit(database, "update baton.jobs set args = %s::jsonb", args)
     assert (await read_job(db, inserted.id)).args == read
-    assert len(await reading.list_jobs(db)) == 1
+    assert len(await answer(db, reading.jobs())) == 1
 
 
 async def test_errors_of_any_shape_are_mappings(database: str, db: Database) -> None:
@@ -344,4 +344,4 @@ async def test_workflows_are_found_by_the_beginning_of_their_ids(
 async def test_looking_at_an_unmigrated_database_says_what_to_run(empty_database: str) -> None:
     db = Database(empty_database, "baton", size=1)
     with pytest.raises(SchemaMissing, match=r"run: baton migrate$"):
-        await reading.list_jobs(db)
+        await answer(db, reading.jobs())

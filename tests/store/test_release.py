@@ -1,5 +1,6 @@
 """The release protocol: dependents start exactly once, and as soon as they may."""
 
+from functools import partial
 from uuid import uuid4
 
 import anyio
@@ -8,7 +9,19 @@ import pytest
 from baton.client import Client
 from baton.states import State
 from baton.workflows import Workflow
-from tests.support import Process, connection, done, ended, job, process, rows, states, value
+from tests.support import (
+    Process,
+    connection,
+    done,
+    ended,
+    job,
+    nap,
+    process,
+    rows,
+    states,
+    value,
+    waiters,
+)
 
 pytestmark = pytest.mark.anyio
 
@@ -101,6 +114,25 @@ async def test_last_dependencies_that_end_together_lose_no_wake_up(
 
     query = "select state::text, count(*) from baton.jobs where queue = 'children' group by 1"
     assert await rows(database, query) == [("available", children)]
+
+
+async def test_an_end_is_committed_before_the_steps_after_it_are_looked_at(database: str) -> None:
+    """Else two ends at once would each find the other one open; here the fetch is held up."""
+    await insert(database, Workflow("pair").add("a", job()).add("b", job(), deps=["a"]))
+    async with (
+        process(database) as worker,
+        connection(database) as holder,
+        connection(database) as looking,
+        anyio.create_task_group() as tasks,
+    ):
+        [a] = await worker.fetch()
+        async with holder.transaction():
+            await holder.execute("select pg_advisory_xact_lock(hashtext('baton.queues'), 0)")
+            tasks.start_soon(partial(worker.complete, a, capacity=1))
+            with anyio.fail_after(60):
+                while await waiters(looking) == 0:
+                    await nap()
+            assert await states(database) == {"a": "completed", "b": "suspended"}
 
 
 async def test_wide_fan_in_is_released_once_by_eight_processes(database: str) -> None:
@@ -226,7 +258,7 @@ async def test_a_held_dependent_is_not_waited_for_and_the_sweep_comes_back(datab
         [a] = await worker.fetch()
         async with holder.transaction():
             await holder.execute("select from baton.jobs where state = 'suspended' for update")
-            with anyio.fail_after(5):
+            with anyio.fail_after(60):
                 await worker.acknowledge(done(a))
             assert (await states(database))["b"] == "suspended"
         await holder.execute("select baton.sweep_releases(0, 0, 100)")
@@ -239,7 +271,7 @@ async def test_a_held_workflow_is_finished_by_the_sweep(database: str) -> None:
         [a] = await worker.fetch()
         async with holder.transaction():
             await holder.execute("select from baton.workflows for update")
-            with anyio.fail_after(5):
+            with anyio.fail_after(60):
                 await worker.acknowledge(done(a))
         await holder.execute("select baton.sweep_releases(0, 0, 100)")
     assert await value(database, "select state::text from baton.workflows") == "completed"
@@ -299,6 +331,51 @@ async def test_a_step_whose_job_was_deleted_can_still_be_looked_at(database: str
     async with Client(database) as client:
         [node] = (await client.get_workflow(flow.workflow_id)).nodes
     assert (node.state, node.error) == ("cancelled", "its job was deleted")
+
+
+async def test_a_step_says_why_it_did_not_run_or_what_went_wrong_last_and_nothing_stale(
+    database: str,
+) -> None:
+    """An error that was got over is none of a step that completed, nor of one that begins anew."""
+    flow = (
+        Workflow("errors")
+        .add("a", job(max_attempts=2))
+        .add("b", job(), deps=["a"], run_on="failed")
+        .add("c", job(), deps=["a"])
+    )
+    await insert(database, flow)
+
+    async def errors() -> dict[str, str | None]:
+        nodes = (await client.get_workflow(flow.workflow_id)).nodes
+        return {node.step_name: node.error for node in nodes}
+
+    async with Client(database) as client, process(database) as worker:
+        [a] = await worker.fetch()
+        failed = '{"kind": "OSError", "message": "no route"}'
+        await worker.acknowledge(ended(a, State.RETRYABLE, delay=0.0, error=failed))
+        assert await errors() == {"a": "no route", "b": None, "c": None}
+        await client.retry_job(a.id)
+        await worker.complete(*await worker.fetch())
+        assert await errors() == {"a": None, "b": "no dependency failed", "c": None}
+        await client.skip_step(flow.workflow_id, "c", reason="not needed")
+        assert (await errors())["c"] == "not needed"
+        await rows(database, "delete from baton.jobs returning id")
+        assert await errors() == {"a": None, "b": "no dependency failed", "c": "not needed"}
+
+
+async def test_a_step_that_begins_anew_says_nothing_of_its_life_before(database: str) -> None:
+    flow = Workflow("anew").add("a", job(max_attempts=1)).add("b", job(), deps=["a"])
+    await insert(database, flow)
+    async with Client(database) as client, process(database) as worker:
+        [a] = await worker.fetch()
+        failed = '{"kind": "OSError", "message": "no route"}'
+        await worker.acknowledge(ended(a, State.DISCARDED, error=failed))
+        await client.retry_workflow(flow.workflow_id)
+        nodes = (await client.get_workflow(flow.workflow_id)).nodes
+    assert [(node.state, node.error) for node in nodes] == [
+        ("available", None),
+        ("suspended", None),
+    ]
 
 
 async def test_random_layers_run_every_step_once_and_in_order(database: str) -> None:

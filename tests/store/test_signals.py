@@ -79,12 +79,47 @@ async def test_what_can_not_be_stored_is_refused_before_it_is_sent(database: str
     async with Client(database) as client:
         with pytest.raises(InvalidSignal, match="name of a signal must not be blank"):
             await client.signal_workflow(flow.workflow_id, " ")
+        with pytest.raises(InvalidSignal, match="is longer than 2000 bytes"):
+            await client.signal_workflow(flow.workflow_id, "approved" * 300)
         with pytest.raises(InvalidSignal, match="can't be stored"):
             await client.signal_workflow(flow.workflow_id, "approved", {1, 2})
         with pytest.raises(TooLarge, match="payload of a signal"):
             await client.signal_workflow(flow.workflow_id, "approved", "x" * 10_000_000)
         assert await client.signal_workflow(flow.workflow_id, "approved", Approval(by="ann"))
     assert await value(database, "select payload from baton.workflow_signals") == {"by": "ann"}
+
+
+async def test_a_signal_that_no_index_can_hold_gets_into_no_table(database: str) -> None:
+    """One step that waited for it would fail the sweep, for all workflows, again and again."""
+    await insert(database, Workflow().wait_for("a"))
+    text = "(select string_agg(md5(each::text), '') from generate_series(1, 100) as each)"
+    for wrong in (
+        f"update baton.workflow_steps set signal = {text}",
+        f"update baton.workflow_steps set step_name = {text}",
+        f"update baton.workflows set unique_key = {text}",
+        f"select baton.signal_workflow(id, {text}) from baton.workflows",
+    ):
+        with pytest.raises(psycopg.errors.CheckViolation):
+            await rows(database, wrong)
+
+
+async def test_the_longest_names_are_inserted_and_heard(database: str) -> None:
+    name = "".join(chr(0x4E00 + number * 7_919 % 20_000) for number in range(660))
+    flow = (
+        Workflow("long", unique=name)
+        .wait_for(name)
+        .approval(name[1:], "all of it?")
+        .fan_out("part", {name[:600]: job()}, deps=[name, name[1:]])
+    )
+    await insert(database, flow)
+    await sweep(database)
+    async with Client(database) as client, process(database) as worker:
+        assert await client.signal_workflow(flow.workflow_id, name, 1)
+        assert await client.approve(flow.workflow_id, name[1:], by="ann")
+        await sweep(database)
+        [part] = await worker.fetch()
+        assert part.step_name == f"part:{name[:600]}"
+        assert await client.templates.put(name, flow.to_json()) == 1
 
 
 async def test_a_signal_is_said_when_its_transaction_commits(database: str) -> None:

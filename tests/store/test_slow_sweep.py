@@ -304,7 +304,7 @@ async def test_a_job_that_somebody_holds_is_passed_over_and_found_again(database
     async with connection(database) as holder:
         async with holder.transaction():
             await holder.execute(lock.encode())
-            with anyio.fail_after(20):
+            with anyio.fail_after(60):
                 assert await look(database) == {"job_ended": 1}
         assert await repair(database) == {"job_ended": 1}
 
@@ -378,20 +378,20 @@ async def test_the_duties_tell_what_they_found_and_did(
     await by_hand(database, "update baton.workflows set inserted_at = now() - interval '1 day'")
     await by_hand(database, "delete from baton.jobs where meta ->> 'workflow_name' = 'a'")
     told: list[tuple[dict[str, Any], dict[str, Any]]] = []
-    enough = anyio.Event()
+    heard = {"slow sweep": anyio.Event(), "sweep": anyio.Event()}
 
     def hear(_event: str, measurements: Any, metadata: Any) -> None:
         told.append((dict(measurements), dict(metadata)))
-        if {each["plugin"] for _, each in told} == {"sweep", "slow sweep"}:
-            enough.set()
+        heard[metadata["plugin"]].set()
 
     Telemetry.attach("test", "baton.plugin.sweep", hear)
     try:
-        with anyio.fail_after(20):
+        with anyio.fail_after(60):
             async with anyio.create_task_group() as tasks:
                 await tasks.start(slow_sweeper(open_database).run)
+                await heard["slow sweep"].wait()
                 await tasks.start(sweeper(open_database).run)
-                await enough.wait()
+                await heard["sweep"].wait()
                 tasks.cancel_scope.cancel()
     finally:
         Telemetry.detach("test")

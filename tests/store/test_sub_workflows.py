@@ -82,7 +82,7 @@ async def test_a_sub_workflow_has_what_it_lacks_from_the_one_around_it(database:
         .add("one", job(priority=2))
         .add("deep", Workflow("deep", priority=7).add("two", job()))
     )
-    outer = Workflow("outer", context={"a": 1, "b": 2}, tags=["outer"], priority=5)
+    outer = Workflow("outer", context={"a": 1, "b": 2}, tags=["outer"], priority=5, debug=True)
     outer.add("inner", inner)
     await insert(database, outer)
     await sweep(database)
@@ -90,6 +90,7 @@ async def test_a_sub_workflow_has_what_it_lacks_from_the_one_around_it(database:
         one, two = await worker.fetch(10)
     assert (one.priority, one.tags, dict(one.context)) == (5, ("inner", "outer"), {"a": 1, "b": 3})
     assert (two.priority, two.tags, dict(two.context)) == (7, ("inner", "outer"), {"a": 1, "b": 3})
+    assert one.meta["workflow_debug"] is two.meta["workflow_debug"] is True
 
 
 async def test_a_step_that_is_a_workflow_executes_while_that_does(database: str) -> None:
@@ -270,7 +271,7 @@ async def test_what_is_held_by_others_is_cancelled_when_they_let_go(database: st
         async with conn.transaction():
             await conn.execute("select from baton.jobs where id = %s for update", [one.id])
             await client.cancel_job(holder.id)
-            with anyio.fail_after(20):
+            with anyio.fail_after(60):
                 await value(database, "select swept from baton.sweep_releases(0, 0, 100)")
             assert await states(database) == {
                 "inner": "cancelled",

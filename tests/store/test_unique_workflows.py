@@ -51,7 +51,7 @@ async def test_an_insert_waits_for_the_transaction_that_inserts_the_same_key(
                     mine.extend(each.id for each in await client.insert_workflow(flow()))
 
                 tasks.start_soon(insert)
-                with anyio.fail_after(20):
+                with anyio.fail_after(60):
                     while not await value(
                         database,
                         "select count(*) from pg_stat_activity "

@@ -185,7 +185,7 @@ async def test_another_time_or_queue_is_told_to_the_processes(database: str) -> 
         await ear.execute('listen "baton.control"')
         await client.update_job(inserted.id, {"queue": "mail"})
         await client.update_job(inserted.id, {"schedule_in": 60})
-        heard = [(e.channel, e.payload) async for e in ear.notifies(timeout=10, stop_after=2)]
+        heard = [(e.channel, e.payload) async for e in ear.notifies(timeout=60, stop_after=2)]
     assert heard == [("baton.jobs", "mail"), ("baton.control", "due")]
 
 

@@ -537,6 +537,38 @@ async def test_a_failure_is_told_while_the_rest_goes_on(client: Client, worker: 
     assert failed.text.startswith("1 step discarded; first step a was discarded")
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        "update baton.jobs set attempted_at = 'infinity', timeout = 1e300, deadline = '8999-01-01'",
+        "update baton.jobs set attempted_at = '-infinity', inserted_at = '-infinity'",
+        "update baton.jobs set state = 'discarded', discarded_at = '290000-01-01'",
+        "update baton.jobs set state = 'available', scheduled_at = '1900-01-01'",
+        "update baton.jobs set errors = '[1, {\"message\": {}}]'",
+        "update baton.workflows set finished_at = 'infinity', state = 'completed'",
+        "update baton.workflow_steps set finished_at = 'infinity', outcome = 'cancelled'",
+        "update baton.workflow_waits set inserted_at = '-infinity', until = 'infinity'",
+        "insert into baton.queues (name, paused_at) values ('default', '-infinity')",
+        "insert into baton.queue_nodes values ('default', 'tests', null, null, 'infinity')",
+        'update baton.leases set queues = \'{"default": "many", "x": null, "y": 1e300}\'',
+        "insert into baton.queues values ('default', 1, 1, null, '', 1, 1, 1e9, null, '', 0.001)",
+    ],
+)
+async def test_rows_that_somebody_edited_are_explained_all_the_same(
+    database: str, client: Client, worker: Process, change: str
+) -> None:
+    flow = Workflow("w").add("a", job()).add("b", job(), deps=["a"]).wait_for("go", timeout=60)
+    await start(client, flow)
+    await client.insert_all([job(), job(), job()])
+    await worker.fetch()
+    await edit(database, change)
+    for job_id in await value(database, "select array_agg(id) from baton.jobs"):
+        assert (await client.why(job_id)).sentence
+    assert json.dumps((await client.why(flow.workflow_id)).as_json())
+    await client.queues.list()
+    await client.queues.check("default")
+
+
 async def test_everybody_can_ask(database: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("BATON_DSN", database)
     flow = Workflow("brief").add("a", job())

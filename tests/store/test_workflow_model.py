@@ -395,7 +395,7 @@ async def test_four_processes_end_random_workflows_as_the_model_does(
                 await worker.acknowledge(*acks)
                 await rows(database, SWEEP)
 
-    with anyio.fail_after(120):
+    with anyio.fail_after(240):
         async with anyio.create_task_group() as tasks:
             for _ in range(4):
                 tasks.start_soon(work)

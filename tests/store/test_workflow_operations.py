@@ -21,6 +21,7 @@ pytestmark = pytest.mark.anyio
 
 SWEEP = "select swept from baton.sweep_releases(0, 0, 100)"
 BAD = '{"kind": "error", "message": "no"}'
+BECAUSE_OF_A = {"of a", "last", "of careless"}  # in the test of what stays cancelled
 
 
 async def sweep(database: str) -> None:
@@ -329,6 +330,46 @@ async def test_a_plain_retry_of_a_step_wakes_what_was_cancelled_because_of_it(
             "own": "cancelled",
         }
         assert await run(database, worker) == ["a", "b", "c"]
+
+
+@pytest.mark.parametrize("action", ["retry", "skip"])
+async def test_what_another_bad_dependency_keeps_from_running_stays_cancelled(
+    database: str, action: str
+) -> None:
+    """It would be cancelled a second time, its callbacks called again, and its cause be another."""
+    flow = (
+        Workflow("w")
+        .add("a", job())
+        .add("other", job())
+        .add("of both", job(), deps=["a", "other"])
+        .add("of other", job(), deps=["other"])
+        .add("after", job(), deps=["of both"])
+        .add("of two", job(), deps=["a", "of other"])
+        .add("of a", job(), deps=["a"])
+        .add("last", job(), deps=["of a"])
+        .add("end", job(), deps=["last", "after"])
+        .add("careless", job(), deps=["a", "other"], ignore_discarded=True)
+        .add("of careless", job(), deps=["careless", "a"])
+    )
+    ends = """
+      select step_name, cause, finished_at from baton.workflow_steps
+      where outcome = 'cancelled' order by job_id
+    """
+    async with Client(database) as client, process(database) as worker:
+        a, *_ = await client.insert_workflow(flow)
+        jobs = await worker.fetch(2)
+        await fail(worker, *jobs)
+        before = [row for row in await rows(database, ends) if row[0] not in BECAUSE_OF_A]
+        if action == "retry":
+            assert await client.retry_job(a.id)
+        else:
+            await client.skip_step(flow.workflow_id, "a")
+        assert await rows(database, ends) == before
+        ran = await run(database, worker)
+    expected = ["a"] * (action == "retry") + ["careless", "of a", "of careless", "last"]
+    assert sorted(ran) == sorted(expected)
+    assert await rows(database, ends) == before
+    assert await of_flow(database) == "failed"
 
 
 @pytest.mark.parametrize("was", ["available", "executing", "suspended", "retryable", "discarded"])

@@ -166,7 +166,7 @@ async def test_a_retry_that_waited_for_the_end_of_a_workflow_runs_it_again(datab
             assert (await client.retry_workflow(flow.workflow_id, "a")).step_names == ["a"]
 
         async def finish(conn: Any) -> None:
-            await conn.execute("select baton.finish_workflows(%s)", [[b.id]])
+            await conn.execute("select baton.finish_workflows(%s)", [[flow.workflow_id]])
 
         await in_turn(database, finish, retry)
         assert await of_flow(database) == "executing"
@@ -213,6 +213,24 @@ async def test_a_retry_that_waited_for_a_cascade_wakes_what_that_cancelled(
         await sweep(database)
         assert await worker.run_all() == 3
         assert await of_flow(database) == "completed"
+
+
+async def test_a_cascade_looks_again_once_it_has_its_locks(database: str) -> None:
+    """The end that it saw was taken back while it waited: nothing of it is cancelled."""
+    flow = chain()
+    async with Client(database) as client, process(database) as worker:
+        a, *_ = await client.insert_workflow(flow)
+        await client.cancel_job(a.id)
+
+        async def retry(conn: Any) -> None:
+            # lets those through who only read: the cascade sees the end, and waits with its locks
+            await conn.execute("lock table baton.jobs in exclusive mode")
+            await client.retry_job(a.id, conn=conn)
+
+        await in_turn(database, retry, lambda: value(database, SWEEP))
+        await sweep(database)
+        assert await states(database) == {"a": "available", "b": "suspended", "c": "suspended"}
+        assert await worker.run_all() == 3
 
 
 @pytest.mark.parametrize("plain", [True, False])

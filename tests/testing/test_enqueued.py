@@ -146,9 +146,9 @@ async def test_jobs_are_waited_for(form: Form, manual: str, send: Any) -> None:
 
         await testing.refute_enqueued(timeout=0.05)
         tasks.start_soon(insert_later)
-        await testing.assert_enqueued(send, timeout=20)
+        await testing.assert_enqueued(send, timeout=60)
     with pytest.raises(AssertionError):
-        await form.refute_enqueued(send, timeout=20)
+        await form.refute_enqueued(send, timeout=60)
     with pytest.raises(AssertionError):
         await form.assert_enqueued(send, count=2, timeout=0.05)
 

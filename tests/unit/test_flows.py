@@ -46,7 +46,18 @@ FLOW: dict[str, Any] = {
             "wait_for": {"timeout": 60, "on_timeout": "completed"},
             "deps": ["send"],
         },
-        {"name": "pause", "sleep": 0.5, "deps": ["answer"]},
+        {
+            "name": "allowed",
+            "approval": {
+                "question": "Again for ${who}?",
+                "asks": "boss",
+                "shows": [],
+                "timeout": 60,
+                "on_rejected": "completed",
+            },
+            "deps": ["answer"],
+        },
+        {"name": "pause", "sleep": 0.5, "deps": ["allowed"]},
         {
             "name": "again",
             "workflow": {"steps": [{"name": "send", "worker": "send", "args": {"to": "ann"}}]},
@@ -145,6 +156,7 @@ def test_the_published_schema_accepts_documents_and_refuses_others() -> None:
         ("[]", "document: "),
         ("\ud800", "it is not JSON"),
         ("[" * 100_000, "it is not JSON"),
+        ('{"steps": [{"name": "a", "sleep": 1, "sleep": 2}]}', "sleep: it stands twice"),
         ({}, "steps: Field required"),
         ({"steps": []}, "steps: "),
         ({"baton": 2, "steps": [{"name": "a", "sleep": 1}]}, "baton: "),

@@ -85,7 +85,7 @@ def written(to: Console) -> str:
 
 def run(script: Script, to: Console) -> WorkflowStatus:
     async def main() -> WorkflowStatus:
-        with anyio.fail_after(20):
+        with anyio.fail_after(120):
             return (await follow(script, to, pause=anyio.lowlevel.checkpoint)).status
 
     return anyio.run(main)

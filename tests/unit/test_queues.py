@@ -48,15 +48,19 @@ def test_31_an_invalid_number_of_slots_is_rejected(slots: Any) -> None:
         ({"rate_period": 5}, "given together"),
         ({"rate_limit": 5, "rate_period": None}, "given together"),
         ({"rate_limit": 0, "rate_period": 5}, "rate_limit must be a whole number"),
-        ({"rate_limit": 5, "rate_period": 0}, "rate_period must be a number of seconds above 0"),
+        (
+            {"rate_limit": 5, "rate_period": 0},
+            "rate_period must be from 0.001 to 1,000,000,000 seconds, not 0",
+        ),
         ({"rate_limit": 5, "rate_period": float("nan")}, "rate_period"),
         ({"rate_limit": 5, "rate_period": "1m"}, "rate_period"),
-        ({"ageing": -1}, "ageing must be a number of seconds above 0, not -1"),
+        ({"ageing": -1}, "ageing must be from 0.001 to 1,000,000,000 seconds, not -1"),
         ({"ageing": float("inf")}, "ageing"),
         ({"partition_by": "tenant"}, "partition_by must be worker, args.<name> or meta.<name>"),
         ({"partition_by": "args."}, "partition_by must be"),
         ({"partition_by": "tags.x"}, "partition_by must be"),
         ({"partition_by": " "}, "must not be blank"),
+        ({"partition_by": "args." + "x" * 500}, "is longer than 500 bytes"),
     ],
 )
 def test_31_an_invalid_limit_is_rejected(limits: dict[str, Any], words: str) -> None:

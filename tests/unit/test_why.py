@@ -3,6 +3,7 @@
 import json
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
@@ -19,10 +20,18 @@ from baton.why import (
     explain_workflow,
     words,
 )
-from baton.why.facts import Dependency, PausedNode, ProcessFacts, StepFacts, WaitFacts
+from baton.why.facts import (
+    Dependency,
+    HoldFacts,
+    PausedNode,
+    ProcessFacts,
+    StepFacts,
+    WaitFacts,
+)
 
 NOW = datetime(2026, 11, 21, 8, 30, tzinfo=UTC)
 FLOW = UUID(int=7)
+ONE = Decimal(1)
 QUEUE = QueueFacts(name="mail", processes=2, slots=20, free=20, ahead=0)
 
 
@@ -49,6 +58,26 @@ def parked(signal: str | None, until: datetime | None = None, **facts: Any) -> J
     )
     kind = "sleep" if signal is None else "signal"
     return step("suspended", wait, kind=kind, parked_at=ago(60))
+
+
+def held(state: str, **facts: Any) -> JobFacts:
+    hold: dict[str, Any] = {
+        "workflow_id": FLOW,
+        "workflow": "brief",
+        "queue": None,
+        "max_cost": Decimal("0.1"),
+        "max_tokens": None,
+        "spent_cost": Decimal("0.12"),
+        "spent_tokens": 30,
+        "reserved_cost": Decimal(0),
+        "reserved_tokens": 0,
+        "cost": Decimal(0),
+        "tokens": 0,
+        "crowded": False,
+    }
+    stands = {"parked_at": ago(60)} if state == "suspended" else {}
+    due = in_(7200) if state == "scheduled" else ago(60)
+    return replace(step(state, **stands), hold=HoldFacts(**(hold | facts)), scheduled_at=due)
 
 
 def gated(*dependencies: Dependency, count: int | None = None, **facts: Any) -> JobFacts:
@@ -99,6 +128,36 @@ CASES: list[tuple[JobFacts, QueueFacts | None, Reason, str]] = [
     ),
     (job("cancelled"), None, Reason.CANCELLED, "was cancelled"),
     (
+        held("suspended"),
+        None,
+        Reason.BUDGET,
+        (
+            "is held by the budget of workflow brief: $0.12 of $0.10 spent; it runs once the "
+            "budget is raised: baton llm budget set --workflow 00000000 --cost AMOUNT"
+        ),
+    ),
+    (
+        held("scheduled", workflow_id=None, queue="l l m", max_cost=None, max_tokens=30, tokens=5),
+        QUEUE,
+        Reason.BUDGET,
+        (
+            "is held by the budget of queue l l m: 30 of 30 tokens used today, it may use 5 "
+            "tokens; it runs again at 2026-11-21 10:30:00 UTC (in 2 h), or once the budget is "
+            "raised: baton llm budget set --queue 'l l m' --tokens NUMBER"
+        ),
+    ),
+    (
+        held("suspended", workflow=None, crowded=True, max_tokens=50, reserved_tokens=1, cost=ONE),
+        None,
+        Reason.BUDGET,
+        (
+            "is held by the budget of workflow 00000000: $0.12 of $0.10 spent, 30 of 50 tokens "
+            "used, 1 token reserved by what runs, it may use $1.00; it runs when enough of that is "
+            "left over, or once the budget is raised: baton llm budget set --workflow 00000000 "
+            "--cost AMOUNT --tokens NUMBER"
+        ),
+    ),
+    (
         step("completed", skipped=True, cause="no dependency failed"),
         None,
         Reason.SKIPPED,
@@ -139,6 +198,33 @@ CASES: list[tuple[JobFacts, QueueFacts | None, Reason, str]] = [
             "waits for signal approved until 2026-11-21 08:40:00 UTC (in 10 min), when it goes on "
             "without it"
         ),
+    ),
+    (
+        parked("approval:ok", question="Go?", asks="sales"),
+        None,
+        Reason.APPROVAL,
+        'waits for the approval of sales: "Go?"',
+    ),
+    (
+        parked("approval:ok", in_(600), question="Go?"),
+        None,
+        Reason.APPROVAL,
+        (
+            'waits for the approval: "Go?" until 2026-11-21 08:40:00 UTC (in 10 min), when it is '
+            "discarded"
+        ),
+    ),
+    (
+        parked("approval:ok", question="Go?", sent_at=ago(1)),
+        None,
+        Reason.MOMENT,
+        "asked for approval, was answered, and is about to go on",
+    ),
+    (
+        parked("approval:ok", ago(1), question="Go?"),
+        None,
+        Reason.MOMENT,
+        "asked for approval, which nobody gave in time, and is about to go on",
     ),
     (
         parked("approved", in_(600), on_timeout="resume"),

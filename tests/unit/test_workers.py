@@ -113,8 +113,10 @@ def test_arguments_that_do_not_fit_are_refused_with_their_names(
         ({"priority": True}, "priority"),
         ({"max_attempts": 0}, "max_attempts must be from 1"),
         ({"queue": " "}, "the queue must not be blank"),
+        ({"queue": "é" * 251}, "is longer than 500 bytes"),
         ({"queue": "a\x00"}, "NUL"),
         ({"tags": [""]}, "a tag must not be blank"),
+        ({"tags": "vip"}, "tags must be a list of texts, not 'vip'"),
         ({"meta": {"workflow_id": 1}}, "meta must not set workflow_id"),
         ({"scheduled_at": datetime(2026, 1, 1)}, "time zone"),  # noqa: DTZ001
         ({"schedule_in": -1}, "schedule_in: a delay must be from 0"),

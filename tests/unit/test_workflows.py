@@ -5,7 +5,7 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from baton import NewJob, Workflow
+from baton import NewJob, WaitForSignal, Workflow
 from baton.errors import CyclicWorkflow, DuplicateStep, InvalidWorkflow, UnknownDependency
 
 JOB = NewJob(worker="w")
@@ -61,6 +61,7 @@ def test_a_workflow_without_steps_is_refused() -> None:
         ({"name": "", "job": JOB}, "blank"),
         ({"name": 7, "job": JOB}, "must be a text"),
         ({"name": "a\x00", "job": JOB}, "NUL"),
+        ({"name": "é" * 1_001, "job": JOB}, "'éééééééééééééééééééé'… is longer than 2000 bytes"),
         ({"name": "a", "job": "w"}, "must be given a job"),
         ({"name": "a", "job": JOB, "deps": "b"}, "must be a list of names"),
     ],
@@ -68,6 +69,16 @@ def test_a_workflow_without_steps_is_refused() -> None:
 def test_a_wrong_step_is_refused_at_once(arguments: dict[str, Any], words: str) -> None:
     with pytest.raises(InvalidWorkflow, match=words):
         Workflow().add(**arguments)
+
+
+def test_names_that_an_index_can_not_hold_are_refused_at_once() -> None:
+    long = "s" * 2_001
+    with pytest.raises(InvalidWorkflow, match=r"the signal 's+'… is longer than 2000 bytes"):
+        Workflow().wait_for("a", long)
+    with pytest.raises(InvalidWorkflow, match=r"unique of a workflow 's+'… is longer than"):
+        Workflow(unique=long)
+    with pytest.raises(ValueError, match=r"the signal 's+'… is longer than 2000 bytes"):
+        WaitForSignal(long)
 
 
 @pytest.mark.parametrize("given", ["not a uuid", 7, b"x" * 16])
@@ -91,6 +102,27 @@ def test_a_step_overrides_the_flags_of_its_workflow() -> None:
     )
     flags = {step.name: (step.ignore_cancelled, step.ignore_discarded) for step in flow.steps()}
     assert flags == {"a": (True, False), "b": (False, True)}
+
+
+def test_a_text_is_no_list_of_tags() -> None:
+    with pytest.raises(InvalidWorkflow, match="tags must be a list of texts, not 'vip'"):
+        Workflow(tags="vip")
+
+
+def test_a_workflow_can_be_one_step_only() -> None:
+    inner = Workflow("inner").add("a", JOB)
+    with pytest.raises(InvalidWorkflow, match="'two' is a workflow that another step is too"):
+        Workflow().add("one", inner).add("two", inner).validate()
+    deeper = Workflow("deeper").add("one", inner)
+    with pytest.raises(InvalidWorkflow, match="'one' is a workflow that another step is too"):
+        Workflow().add("one", inner).add("deeper", deeper).validate()
+
+
+def test_workflows_in_workflows_are_looked_at_once_however_deep_they_are() -> None:
+    flow = Workflow().add("a", JOB)
+    for _ in range(50):
+        flow = Workflow().add("inner", flow)
+    assert flow.validate() == ["inner"]
 
 
 def test_a_chain_of_20_000_steps_is_validated() -> None:

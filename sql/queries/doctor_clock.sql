@@ -1,0 +1,2 @@
+-- The time by the database's clock. Locks nothing.
+select clock_timestamp()

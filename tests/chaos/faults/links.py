@@ -1,0 +1,147 @@
+"""What happens between processes and the server."""
+
+import asyncio
+import signal
+import time
+from collections.abc import Mapping
+from random import Random
+from typing import Any
+
+import psycopg
+
+from tests.chaos import network
+from tests.chaos.faults.kind import Arena, fault, pick
+from tests.chaos.fleet import TTL
+from tests.chaos.proxy import Link
+
+
+@fault("links")
+async def cut(arena: Arena, draw: Random) -> Mapping[str, Any] | None:
+    """All connections of one process are reset, and for a while new ones as well."""
+    link = draw.choice(arena.links())
+    seconds = draw.choice((0.0, 0.5, draw.uniform(1, TTL + 3)))
+    link.refuse(on=seconds > 0)
+    connections = link.cut()
+    await asyncio.sleep(seconds)
+    link.refuse(on=False)
+    return {
+        "worker": _behind(arena, link),
+        "connections": connections,
+        "seconds": round(seconds, 2),
+    }
+
+
+def _behind(arena: Arena, link: Link) -> int:
+    """Return which place for a worker process a link leads to; -1 for none."""
+    return next((worker.number for worker in arena.fleet.workers if worker.link is link), -1)
+
+
+@fault("links")
+async def half_open(arena: Arena, draw: Random) -> Mapping[str, Any] | None:
+    """Nothing is forwarded any more, and nobody is told; in the end the connections are reset."""
+    seconds = draw.uniform(0.5, TTL + 5)
+    worker = await pick(arena, draw)
+    if worker is None or worker.link is None:
+        return None
+    at = time.time()
+    worker.link.hold(on=True)
+    try:
+        await asyncio.sleep(seconds)
+    finally:
+        worker.link.cut()
+        worker.link.hold(on=False)
+        worker.busy = False
+    return {
+        "pid": worker.pid,
+        "worker": worker.number,
+        "from": at,
+        "seconds": round(seconds, 2),
+    }
+
+
+@fault("links")
+async def lost_reply(arena: Arena, draw: Random) -> Mapping[str, Any] | None:
+    """Statements commit, and their replies are lost together with the connection."""
+    link = draw.choice(arena.links())
+    before, wanted = link.lost, draw.randint(1, 4)
+    link.lose_replies(wanted)
+    for _ in range(30):
+        await asyncio.sleep(0.1)
+        if link.lost >= before + wanted:
+            break
+    link.lose_replies(0)
+    return {"worker": _behind(arena, link), "lost": link.lost - before}
+
+
+@fault("links")
+async def slow_link(arena: Arena, draw: Random) -> Mapping[str, Any] | None:
+    """Every packet of one process takes its time."""
+    link = draw.choice(arena.links())
+    link.slow(draw.uniform(0.01, 0.08))
+    await asyncio.sleep(draw.uniform(1, 4))
+    link.slow(0)
+    return {"worker": _behind(arena, link)}
+
+
+@fault("links")
+async def backends(arena: Arena, draw: Random) -> Mapping[str, Any] | None:
+    """Sessions are ended on the server, that of a listener among them."""
+    number = draw.randint(1, 6)
+
+    def terminate() -> list[str]:
+        with arena.servers.primary.connect() as conn:
+            found = conn.execute(
+                "select application_name, pid from pg_stat_activity "
+                "where application_name like 'baton%' or application_name = '' "
+                "order by (application_name = 'baton listen') desc, pid"
+            ).fetchall()
+            listeners = [row for row in found if row[0] == "baton listen"][:1]
+            chosen = listeners + draw.sample(found, min(number, len(found)))
+            for _, pid in chosen:
+                conn.execute("select pg_terminate_backend(%s)", [pid])
+            return sorted({str(name) for name, _ in chosen})
+
+    try:
+        return {"sessions": await asyncio.to_thread(terminate)}
+    except psycopg.Error:
+        return None  # the server is down just now
+
+
+@fault("links", network.missing)
+async def unplug(arena: Arena, draw: Random) -> Mapping[str, Any] | None:
+    """The cable of a machine is pulled: packets are lost, and nobody is told."""
+    seconds = draw.uniform(1, TTL + 5)
+    worker = await pick(arena, draw, namespaced=True)
+    if worker is None:
+        return None
+    at, namespace = time.time(), arena.namespaces[worker.number]
+    namespace.plug(up=False)
+    try:
+        await asyncio.sleep(seconds)
+    finally:
+        namespace.plug(up=True)
+        worker.busy = False
+    return {
+        "pid": worker.pid,
+        "worker": worker.number,
+        "from": at,
+        "seconds": round(seconds, 2),
+    }
+
+
+@fault("links", network.missing)
+async def vanish(arena: Arena, draw: Random) -> Mapping[str, Any] | None:
+    """A machine is gone: no packet says that its connections are."""
+    worker = await pick(arena, draw, namespaced=True)
+    if worker is None:
+        return None
+    at, pid, namespace = time.time(), worker.pid, arena.namespaces[worker.number]
+    namespace.plug(up=False)
+    worker.signal(signal.SIGKILL)
+    await worker.ended()
+    namespace.remove()
+    await asyncio.sleep(draw.uniform(0, 3))
+    namespace.create()
+    arena.fleet.start(worker)
+    worker.busy = False
+    return {"pid": pid, "from": at, "seconds": TTL + 1}

@@ -1,0 +1,1 @@
+"""Ageing: millions of jobs through real worker processes; nothing may grow with their number."""
