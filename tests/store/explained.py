@@ -1,6 +1,7 @@
 """What statements read and wrote, as the server itself tells: auto_explain, sent to the client.
 
-It is counted in the session that ran them, so other tests on the same server change nothing.
+It is counted in the session that ran them. What is said of `buffers` and `wal` also depends on how
+many dead rows the server could take away, which other tests on the same server change.
 """
 
 import json

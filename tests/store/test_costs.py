@@ -3,6 +3,7 @@
 The bounds are about 1.25 times what was counted when they were written. Who raises one says why.
 """
 
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
 import anyio
@@ -39,6 +40,19 @@ class Bound:
         assert explained.buffers / each <= self.buffers
 
 
+@pytest.fixture
+async def unpruned(database: str) -> AsyncIterator[None]:
+    """Somebody looks at the database as it was, so that no dead row is taken away.
+
+    How many are else depends on the transactions of other databases, those of other tests: while
+    one of them goes on, the server does not ask anew which dead rows nobody can see.
+    """
+    async with connection(database) as conn:
+        await conn.execute("begin isolation level repeatable read")
+        await conn.execute("select 1")
+        yield
+
+
 CYCLES = 8
 
 
@@ -47,6 +61,7 @@ CYCLES = 8
     [Bound(100, 5, 8.2, 1_000, 26), Bound(1, 5, 8.2, 1_000, 35)],
     ids=["hundred", "one"],
 )
+@pytest.mark.usefixtures("unpruned")
 async def test_a_plain_job_is_written_twice_on_its_way(
     database: str, explained: Explained, bound: Bound
 ) -> None:
@@ -65,9 +80,10 @@ async def test_a_plain_job_is_written_twice_on_its_way(
 
 @pytest.mark.parametrize(
     "bound",
-    [Bound(100, 21, 20, 2_100, 105), Bound(1, 14, 23, 2_300, 130)],
+    [Bound(100, 21, 20, 2_250, 120), Bound(1, 14, 23, 2_300, 130)],
     ids=["hundred", "one"],
 )
+@pytest.mark.usefixtures("unpruned")
 async def test_a_step_costs_its_job_and_one_write_more(
     database: str, explained: Explained, bound: Bound
 ) -> None:
@@ -88,6 +104,7 @@ async def test_a_step_costs_its_job_and_one_write_more(
 
 
 @pytest.mark.parametrize("number", [1, 20, 100])
+@pytest.mark.usefixtures("unpruned")
 async def test_an_insert_is_one_statement_and_two_index_entries(
     database: str, explained: Explained, number: int
 ) -> None:
@@ -118,6 +135,7 @@ async def test_inserts_that_go_together_are_not_planned_anew_each_time(
     assert custom <= 5
 
 
+@pytest.mark.usefixtures("unpruned")
 async def test_steps_are_inserted_in_one_statement(database: str, explained: Explained) -> None:
     async with Client(database) as client:
         await client.insert_workflows([diamond() for _ in range(100)])
