@@ -328,12 +328,11 @@ def settle(job: Job, outcome: Outcome, duration: float = 0.0) -> Ack:  # noqa: C
     """
     step = job.step is not None
     if isinstance(outcome, _SUCCESSES):  # before what all others need: almost all are
-        result = outcome.result
         return Ack(
             id=job.id,
             epoch=job.epoch,
             state=State.COMPLETED,
-            result=result,
+            result=outcome.result,
             step=step,
             duration=duration,
         )

@@ -62,7 +62,7 @@ class Wire:
             answers = asyncio.create_task(self._answer(there, writer))
             await self._pass_on(reader, back)
             await answers
-            await _close(back)
+            await closed(back)
         finally:
             writer.transport.abort()
 
@@ -89,7 +89,7 @@ class Wire:
             while some := await reader.read(65_536):
                 await self._passing.wait()
                 writer.write(some)
-        await _close(writer)
+        await closed(writer)
 
     async def _connect(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
         host, port = str(self._server["host"]), self._server.get("port") or 5432
@@ -112,7 +112,8 @@ async def counting(dsn: str) -> AsyncIterator[Wire]:
         await wire.ended()
 
 
-async def _close(writer: asyncio.StreamWriter) -> None:
+async def closed(writer: asyncio.StreamWriter) -> None:
+    """Close a stream and wait until it is, whether its other end is there or not."""
     with suppress(OSError):
         writer.close()
         await writer.wait_closed()

@@ -417,7 +417,7 @@ BROKEN: list[tuple[str, History]] = [
     ("sigterm_is_orderly", replace(GOOD, faults=[told_to_end(code=1)])),
     ("sigterm_is_orderly", replace(GOOD, faults=[told_to_end(code=None)])),
     ("sigterm_is_orderly", replace(GOOD, faults=[told_to_end(code=5)])),
-    ("sigterm_is_orderly", replace(GOOD, faults=[told_to_end(seconds=12.0)])),
+    ("sigterm_is_orderly", replace(GOOD, faults=[told_to_end(seconds=8.0)])),
     ("sigterm_is_orderly", replace(RESCUED, faults=[told_to_end()])),
     ("effects_are_exactly_once", replace(GOOD, effects=[])),
     ("effects_are_exactly_once", replace(GOOD, effects=[(1, 1), (1, 1)])),

@@ -21,6 +21,7 @@ from tests.chaos.generator import Generator
 from tests.chaos.proxy import Link, Messages
 from tests.chaos.run import run
 from tests.chaos.stage import Options
+from tests.wire import closed
 
 
 @pytest.mark.timeout(900)  # on a busy machine the processes alone take a minute to start
@@ -158,12 +159,6 @@ class Echo:
             await link.close()
             server.close()
             await asyncio.gather(*self._served)
-
-
-async def closed(writer: asyncio.StreamWriter) -> None:
-    with suppress(OSError):
-        writer.close()
-        await writer.wait_closed()
 
 
 def test_a_lost_reply_was_sent_and_never_comes() -> None:
