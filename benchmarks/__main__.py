@@ -22,7 +22,7 @@ from benchmarks.results import Results
 from benchmarks.scenarios import FULL, QUICK, SCENARIOS, Scenario, Sizes
 from benchmarks.server import Server, server
 from benchmarks.sessions import Failure, session
-from benchmarks.subjects import BATON, FLOOR, PEERS, Subject
+from benchmarks.subjects import OWN, PEERS, Subject
 
 
 def main(arguments: Sequence[str] | None = None) -> Results:
@@ -77,6 +77,8 @@ def _measure(
     where: Server,
     turn: int,
 ) -> None:
+    if subject.only and scenario.name not in subject.only:
+        return
     print(f"{scenario.name} {subject.title} {turn + 1}", file=sys.stderr, flush=True)
     try:
         with session(subject, where, command) as measured:
@@ -119,7 +121,7 @@ def _chosen(names: Sequence[str]) -> list[Scenario]:
 
 
 def _subjects(peers: bool, names: Sequence[str]) -> list[Subject]:
-    there = [BATON, FLOOR, *(PEERS if peers else ())]
+    there = [*OWN, *(PEERS if peers else ())]
     known = {subject.name: subject for subject in there}
     unknown = [name for name in names if name not in known]
     if unknown:

@@ -10,7 +10,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from benchmarks.subjects import BATON, FLOOR, Subject
+from benchmarks.subjects import OWN, Subject
 
 ROOT = Path(__file__).resolve().parent.parent
 PLACE = ROOT / ".venv-peers"
@@ -28,12 +28,12 @@ def command(subject: Subject, *, own: bool = False) -> Sequence[str]:
 
     Args:
         subject: whose.
-        own: whether Baton and the floor get an environment as the peers do, of the same Python.
+        own: whether Baton and the bare loops get one as the peers do, of the same Python.
     """
     if subject.node:
         return [_node(subject), str(ROOT / "benchmarks" / "adapters" / f"{subject.name}.mjs")]
     python = sys.executable
-    if own or subject not in (BATON, FLOOR):
+    if own or subject not in OWN:
         python = str(_python(subject))
     return [python, "-m", f"benchmarks.adapters.{subject.name}"]
 
@@ -47,7 +47,7 @@ def version(command: Sequence[str]) -> str:
 
 def _python(subject: Subject) -> Path:
     requirements = subject.requirements or ("--editable", str(ROOT))
-    home = PLACE / ("baton" if subject in (BATON, FLOOR) else subject.name)
+    home = PLACE / ("baton" if subject in OWN else subject.name)
     python = home / "bin" / "python"
     wanted = "\n".join([*requirements, *COMMON])
     stamp = home / ".installed"

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from benchmarks.figures import Row, Summary
-from benchmarks.subjects import BATON, FLOOR, Subject
+from benchmarks.subjects import BATON, FLOOR, OWN, Subject
 
 
 class Results:
@@ -77,7 +77,7 @@ class Results:
         }
 
     def _peers(self) -> list[Subject]:
-        return [each for each in self.subjects if each not in (BATON, FLOOR)]
+        return [each for each in self.subjects if each not in OWN]
 
     def _ratio(self, row: Row, others: Sequence[Subject]) -> float | None:
         own = self.summary(row, BATON)

@@ -1,4 +1,4 @@
-"""Who is measured: Baton, the floor, and the peers, each at a pinned version."""
+"""Who is measured: Baton, bare loops, and the peers, each at a pinned version."""
 
 from dataclasses import dataclass
 
@@ -13,6 +13,7 @@ class Subject:
         requirements: what its environment installs; empty for those that need none of their own.
         node: whether it is a program of Node.js.
         share: how much of each size it gets, so that a slow one is measured in bearable time.
+        only: the scenarios that it is for; empty when it is for all.
     """
 
     name: str
@@ -20,11 +21,13 @@ class Subject:
     requirements: tuple[str, ...] = ()
     node: bool = False
     share: float = 1.0
+    only: frozenset[str] = frozenset()
 
 
 BATON = Subject("baton", "Baton")
 FLOOR = Subject("floor", "floor")
-OWN = (BATON, FLOOR)
+ROWS = Subject("rows", "bare loop over Baton's rows", only=frozenset({"S3"}))
+OWN = (BATON, FLOOR, ROWS)
 PEERS = (
     Subject("oban", "Oban for Python", ("oban==0.7.0",)),
     Subject("procrastinate", "Procrastinate", ("procrastinate==3.10.0",), share=0.2),

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from benchmarks.figures import Row, Summary
 from benchmarks.results import Results
-from benchmarks.subjects import Subject
+from benchmarks.subjects import OWN, Subject
 
 UNITS = {"ratio": "", "1/s": "/s", "jobs": ""}
 
@@ -43,9 +43,9 @@ def _heading(results: Results) -> str:
 
 
 def _table(results: Results) -> list[str]:
-    peers = len(results.subjects) > 2
+    peers = any(each not in OWN for each in results.subjects)
     heads = ["scenario", "", "unit"]
-    heads += [_title(results, each.name, each.title) for each in results.subjects]
+    heads += [_title(results, each) for each in results.subjects]
     heads += ["Baton to floor", *(["Baton to best peer"] if peers else [])]
     rows = [heads]
     for row in results.rows():
@@ -58,9 +58,9 @@ def _table(results: Results) -> list[str]:
     return _aligned(rows)
 
 
-def _title(results: Results, name: str, title: str) -> str:
-    version = results.versions.get(name, "")
-    return f"{title} {version}" if version and name not in ("baton", "floor") else title
+def _title(results: Results, subject: Subject) -> str:
+    version = results.versions.get(subject.name, "")
+    return f"{subject.title} {version}" if version and subject not in OWN else subject.title
 
 
 def _cell(summary: Summary | None) -> str:

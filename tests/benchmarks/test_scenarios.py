@@ -15,9 +15,10 @@ def test_a_scenario_measures_baton_and_the_floor(name: str, server_dsn: str) -> 
     results = main([name, "--quick", "--dsn", server_dsn])
     assert not results.failures
     rows = list(results.rows())
-    baton, floor = results.subjects
+    baton, floor, bare = results.subjects
     assert any(results.summary(row, baton) for row in rows)
     assert any(results.summary(row, floor) for row in rows) == (name in OF_THE_FLOOR)
+    assert any(results.summary(row, bare) for row in rows) == (name == "S3")
     assert all(row.label in table.text(results) for row in rows)
     assert chart.svg(results).startswith("<svg")
 
