@@ -222,7 +222,12 @@ class Node:
         self._producer.tell_delays(stager.duty.wake_in)
         self._ledger.tell(_waker(self._producer.wake))
         self._scribe.tell(_waker(self._scribe.duty.wake))
-        scheduling = cron(database, self._registry, limit=self._settings.max_args_bytes)
+        scheduling = cron(
+            database,
+            self._registry,
+            limit=settings.max_args_bytes,
+            stopping=lambda: self._ending.asked,
+        )
         patrol = self._patrol(database)
         control = QueueControl(
             database,

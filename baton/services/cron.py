@@ -5,7 +5,7 @@ inserts the job in the same transaction. Time is the database's, so clocks of ma
 matter, and since ``last_tick_at`` only grows, a clock that is set back repeats nothing.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from time import monotonic
 
@@ -31,26 +31,39 @@ log = structlog.get_logger("baton.cron")
 INTERVAL = 30.0  # seconds between two looks when nothing ticks and nobody has said anything
 RETRY = 1.0  # seconds after which to look again at entries that somebody else held
 HEAD_START = timedelta(seconds=5)  # of processes that know the worker over those that don't
+TOGETHER = timedelta(seconds=30)  # between the starts of processes that one command starts
 
 
-def cron(database: Database, registry: Registry, *, limit: int) -> Duty:
+def cron(
+    database: Database, registry: Registry, *, limit: int, stopping: Callable[[], bool]
+) -> Duty:
     """Return the duty; it sleeps until the next tick.
 
     Args:
         database: where.
         registry: the program's workers and cron entries.
         limit: bytes that the arguments of a job may take.
+        stopping: whether the process is about to end.
     """
-    return Duty("cron", interval=INTERVAL, perform=Scheduler(database, registry, limit=limit).look)
+    scheduler = Scheduler(database, registry, limit=limit, stopping=stopping)
+    return Duty("cron", interval=INTERVAL, perform=scheduler.look)
 
 
 class Scheduler:
     """Fires the entries of the database, and those that its program's code registers."""
 
-    def __init__(self, database: Database, registry: Registry, *, limit: int) -> None:
+    def __init__(
+        self,
+        database: Database,
+        registry: Registry,
+        *,
+        limit: int,
+        stopping: Callable[[], bool] = lambda: False,
+    ) -> None:
         self._database = database
         self._registry = registry
         self._limit = limit
+        self._stopping = stopping
         self._started: datetime | None = None
         self._reboots: set[str] = set()  # entries whose @reboot this process may still owe
         self._told: set[tuple[str, str]] = set()
@@ -113,17 +126,19 @@ class Scheduler:
         """Tick when every living process started after the last time.
 
         A process that found older ones at its start keeps looking: in a rolling restart they end
-        later. Once the entry has ticked after its own start, it is done with it.
+        later. Once the entry has ticked after its own start, it is done with it; and so it is when
+        it was started with those older ones, or else it would tick when they end before it.
         """
         started, last = self._started, entry.last_tick_at
         if entry.name not in self._reboots or started is None or until < started:
             return []
-        if last is not None and last >= started:
+        if reading.oldest is None or self._stopping():
+            return []
+        if last is None or last < min(reading.oldest, started):
+            return [reading.now]
+        if last > started - TOGETHER:
             self._reboots.discard(entry.name)
-            return []
-        if reading.oldest is None or (last is not None and last >= reading.oldest):
-            return []
-        return [reading.now]
+        return []
 
     def _wait(self, entry: Cron, until: datetime) -> float:
         """Return the seconds from the reading to the next tick that is not due yet."""

@@ -1,5 +1,7 @@
 """What processes say to each other: who listens, for how long, and what nonsense does."""
 
+from functools import partial
+
 import anyio
 import pytest
 
@@ -35,6 +37,10 @@ NONSENSE = (
 )
 
 
+async def listens_again(database: str, lost: int) -> bool:
+    return lost not in (await value(database, LISTENERS) or [lost])
+
+
 async def test_listeners_subscribe_again_after_the_connection_was_lost_and_are_really_woken(
     database: str,
 ) -> None:
@@ -48,29 +54,35 @@ async def test_listeners_subscribe_again_after_the_connection_was_lost_and_are_r
         for _ in range(2):
             [lost] = await value(database, LISTENERS)
             await rows(database, "select pg_terminate_backend(%s)", lost)
-
-            async def another(lost: int = lost) -> bool:
-                return lost not in (await value(database, LISTENERS) or [lost])
-
-            await until(another)
+            await until(partial(listens_again, database, lost))
             for _ in range(3):  # the first might be found by the look after the gap
                 await client.insert(nothing.new())
                 await until(all_final(database))
 
 
 async def test_what_was_said_while_nobody_listened_is_caught_up_with(database: str) -> None:
-    registry = Registry()
-
-    @registry.worker()
-    async def nothing(_job: Job) -> None: ...
-
-    async with running(database, registry, poll_interval=3_600):
-        # nobody is told of this job, as if its notification had been lost
-        insert = "insert into baton.jobs (worker) values (%s) returning id"
-        await rows(database, insert, nothing.new().worker)
+    heard: list[str] = []
+    notifier = Notifier(
+        database,
+        "baton",
+        timeout=30,
+        wake=lambda queue: heard.append(f"jobs of {queue or 'any queue'}"),
+        controls={"due": lambda particulars: heard.append(particulars or "whatever is due")},
+    )
+    looks = ["jobs of any queue", "whatever is due"]
+    async with anyio.create_task_group() as tasks:
+        await tasks.start(notifier.run)
         [lost] = await value(database, LISTENERS)
         await rows(database, "select pg_terminate_backend(%s)", lost)
-        await until(all_final(database))
+        await until(partial(listens_again, database, lost))
+        await rows(database, SAY, "baton.control", "due last")
+
+        async def heard_all() -> bool:
+            return "last" in heard
+
+        await until(heard_all)
+        tasks.cancel_scope.cancel()
+    assert heard == [*looks, *looks, "last"]
 
 
 async def test_a_callback_that_raises_does_not_break_the_notifier(database: str) -> None:

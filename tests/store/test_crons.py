@@ -339,6 +339,7 @@ async def test_44_reboot_fires_in_a_rolling_restart_once_the_last_old_process_is
         async with process(database) as old:
             await scheduler(opened, registry).look()
             assert await value(database, count) == 1
+            await pass_time(database, "31 s")
             async with process(database):
                 new = scheduler(opened, registry)
                 await new.look()
@@ -347,6 +348,51 @@ async def test_44_reboot_fires_in_a_rolling_restart_once_the_last_old_process_is
                 await new.look()
                 await new.look()
     assert await value(database, count) == 2
+
+
+async def test_44_reboot_does_not_fire_when_those_who_were_started_first_end_first(
+    database: str,
+) -> None:
+    registry = Registry()
+
+    @registry.worker(name="w", cron="@reboot")
+    async def nothing(_job: Job) -> None: ...
+
+    async with Database(database, "baton") as opened:
+        async with process(database) as first:
+            await scheduler(opened, registry).look()
+            await pass_time(database, "9 s")
+            async with process(database):
+                second = scheduler(opened, registry)
+                await second.look()
+                await pass_time(database, "1 hour")
+                first.lease_connection.release(first.lease)
+                await second.look()
+    assert await value(database, "select count(*) from baton.jobs") == 1
+
+
+async def test_44_reboot_does_not_fire_in_a_process_that_is_about_to_end(database: str) -> None:
+    registry = Registry()
+
+    @registry.worker(name="w", cron="@reboot")
+    async def nothing(_job: Job) -> None: ...
+
+    stopping = True
+    async with Database(database, "baton") as opened, process(database):
+        here = Scheduler(opened, registry, limit=1_000_000, stopping=lambda: stopping)
+        await here.look()
+        assert await value(database, "select count(*) from baton.jobs") == 0
+        stopping = False
+        await here.look()
+        assert await value(database, "select count(*) from baton.jobs") == 1
+
+
+async def pass_time(database: str, interval: str) -> None:
+    """Have the last tick, and the starts of processes, be that much longer ago."""
+    ticks = "update baton.crons set last_tick_at = last_tick_at - %s::interval returning name"
+    starts = "update baton.leases set started_at = started_at - %s::interval returning id"
+    await rows(database, ticks, interval)
+    await rows(database, starts, interval)
 
 
 async def test_a_paused_reboot_is_skipped(database: str) -> None:
