@@ -16,8 +16,8 @@ from time import perf_counter
 from typing import Any
 
 import structlog
-from anyio import CancelScope, Event, create_task_group, sleep_forever
-from anyio.abc import TaskGroup, TaskStatus
+from anyio import CancelScope, Event, create_task_group
+from anyio.abc import TaskStatus
 
 from baton.jobs import Job
 from baton.llm.meter import Meter
@@ -97,8 +97,10 @@ class Executor:
         )
         # by id and epoch: a job that is retried while its cancelled attempt ends is here twice
         self._attempts: dict[Claim, Attempt] = {}
-        self._tasks: TaskGroup | None = None
+        self._runs = False
         self._resting: list[asyncio.Future[Lane]] = []
+        self._unmanned: list[Lane] = []  # those that a new runner is to begin with
+        self._runner_wanted = asyncio.Event()
         self._breathed_at = 0.0
         self._idle = Event()
         self._idle.set()
@@ -129,7 +131,7 @@ class Executor:
 
     def submit(self, job: Job) -> None:
         """Take a job; it starts at once if its queue has a free slot."""
-        if self._tasks is None:
+        if not self._runs:
             raise RuntimeError("the executor is not running")
         claim = job.id, job.epoch
         if claim in self._attempts or claim in self._stuck:
@@ -200,13 +202,18 @@ class Executor:
 
     async def run(self, *, task_status: TaskStatus[None]) -> None:
         """Run submitted jobs until cancelled."""
-        async with create_task_group() as self._tasks:
+        async with create_task_group() as runners:
+            self._runs = True
             task_status.started()
-            await sleep_forever()
+            while True:
+                await self._runner_wanted.wait()
+                self._runner_wanted.clear()
+                while self._unmanned:
+                    runners.start_soon(self._run_lane, self._unmanned.pop())
 
     def _call(self, lane: Lane) -> None:
         """See to it that a runner comes for what may run of a lane."""
-        if lane.called or not lane.ready or self._tasks is None:
+        if lane.called or not lane.ready:
             return
         lane.called = True
         while self._resting:
@@ -214,7 +221,9 @@ class Executor:
             if not resting.done():  # it ends with the process
                 resting.set_result(lane)
                 return
-        self._tasks.start_soon(self._run_lane, lane)
+        # by `run`: a thread that ends calls from no task, and others in the context of their job
+        self._unmanned.append(lane)
+        self._runner_wanted.set()
 
     async def _run_lane(self, lane: Lane) -> None:
         loop = asyncio.get_running_loop()

@@ -161,6 +161,52 @@ async def test_a_thread_past_its_timeout_is_given_up_at_once_and_its_slot_when_i
     assert told == ["stuck", "retryable", "stuck", "retryable", "free", "free"]
 
 
+async def test_the_slot_of_an_abandoned_thread_is_used_when_every_runner_has_a_job(
+    limits: Limits,
+) -> None:
+    registry = Registry()
+    may_end = threading.Event()
+    began = threading.Event()
+    ended: list[int] = []
+
+    @registry.worker(name="blocks")
+    def blocks(_job: Job) -> None:
+        began.set()
+        may_end.wait(120)
+
+    @registry.worker(name="waits")
+    async def waits(_job: Job) -> None:
+        await anyio.sleep_forever()
+
+    @registry.worker(name="works")
+    async def works(_job: Job) -> None: ...
+
+    executor = Executor(
+        registry,
+        queues={"default": 1, "other": 1},
+        max_result_bytes=1_000,
+        on_done=lambda job, _: ended.append(job.id),
+    )
+    async with anyio.create_task_group() as tasks:
+        await tasks.start(executor.run)
+        with anyio.fail_after(60):
+            executor.submit(make_job(1, "blocks", timeout=60))
+            while not began.is_set():
+                await anyio.lowlevel.checkpoint()
+            limits.are_over()
+            while ended != [1]:
+                await anyio.lowlevel.checkpoint()
+            await anyio.wait_all_tasks_blocked()  # its runner rests, and takes the next
+            executor.submit(make_job(2, "waits", queue="other"))
+            executor.submit(make_job(3, "works"))  # its slot is the thread's
+            await anyio.wait_all_tasks_blocked()
+            assert ended == [1]
+            may_end.set()
+            while ended != [1, 3]:
+                await anyio.lowlevel.checkpoint()
+        tasks.cancel_scope.cancel()
+
+
 async def test_a_job_past_its_deadline_is_cancelled_and_not_started() -> None:
     registry = Registry()
     started = []
