@@ -113,7 +113,8 @@ async def test_an_insert_is_one_statement_and_two_index_entries(
         explained.forget()
         await client.insert_all([job(args={"n": 1})] * number)
     assert explained.written("jobs") == number
-    Bound(number, 2, 3.3, 440, 10).holds(explained)
+    # the ids' sequence writes ahead again after a checkpoint, and a database that goes causes one
+    Bound(number, 2, 3.3 + 1 / number, 440, 10).holds(explained)
 
 
 PLANS = """
