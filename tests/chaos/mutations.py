@@ -244,7 +244,7 @@ MUTANTS = (
         "baton/services/notifier.py",
         "                    self._catch_up()\n",
         "",
-        test="services/test_notifier test_what_was_said_while_nobody_listened_is_caught_up_with",
+        test="services/test_notifier test_everybody_is_to_look_before_anything_else_is_heard_after_a_gap",
     ),
     Mutant(
         "the return of claims whose answer was lost",

@@ -61,6 +61,24 @@ async def test_listeners_subscribe_again_after_the_connection_was_lost_and_are_r
 
 
 async def test_what_was_said_while_nobody_listened_is_caught_up_with(database: str) -> None:
+    registry = Registry()
+
+    @registry.worker()
+    async def nothing(_job: Job) -> None: ...
+
+    async with running(database, registry, poll_interval=3_600):
+        # nobody is told of this job, as if its notification had been lost
+        insert = "insert into baton.jobs (worker) values (%s) returning id"
+        await rows(database, insert, nothing.new().worker)
+        [lost] = await value(database, LISTENERS)
+        await rows(database, "select pg_terminate_backend(%s)", lost)
+        await until(all_final(database))
+
+
+async def test_everybody_is_to_look_before_anything_else_is_heard_after_a_gap(
+    database: str,
+) -> None:
+    """A worker that still looks for the first time could find what nobody was told."""
     heard: list[str] = []
     notifier = Notifier(
         database,
