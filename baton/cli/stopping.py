@@ -19,7 +19,7 @@ from baton.node import Node
 
 log = structlog.get_logger("baton.worker")
 
-EXIT_TIME = 1.0  # seconds after the grace, or for the interpreter to end by itself, if it is sooner
+EXIT_TIME = 0.9  # seconds after the grace, or for the interpreter to end by itself, if it is sooner
 NOTICE = 0.05  # seconds before that to say why
 
 

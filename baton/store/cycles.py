@@ -24,7 +24,6 @@ from baton.store.translation import tells_unconfirmed
 
 MAX_RESULT_BYTES = 4_194_304
 FETCHED = 15  # columns of what was claimed
-NOTHING = (None,) * FETCHED
 
 
 class Range(NamedTuple):
@@ -207,9 +206,8 @@ class CycleConnection:
         return cycle
 
     async def _fetch(self, lease: int, wanted: Mapping[str, Any]) -> Cycle:
-        rows = await door.run(self._open(), self._schema, "jobs_fetch", wanted, binary=True)
-        fetched = rows[0][:FETCHED] if rows else NOTHING  # the lease is not held any more
-        return Cycle((None, None, None, *fetched, None), (), self._claim(lease))
+        [row] = await door.run(self._open(), self._schema, "jobs_fetch", wanted, binary=True)
+        return Cycle((None, None, None, *row[:FETCHED], None), (), self._claim(lease))
 
     def _claim(self, lease: int) -> Callable[[], Claim]:
         return partial(Claim, schema=self._schema, lease=lease, limit=self._max_result_bytes)

@@ -23,9 +23,8 @@ select
   case
     when cardinality(fetched.starts) > 0 then baton.publish(fetched.start_flows, fetched.starts)
   end
-from baton.leases as held
-cross join lateral baton.fetch_jobs(
-  held.id,
+from baton.fetch_jobs(
+  %(lease)s::bigint,
   %(queues)s::text[],
   %(capacities)s::integer[],
   %(announce)s,
@@ -36,4 +35,3 @@ cross join lateral baton.fetch_jobs(
   %(range_ids)s::bigint[],
   %(range_tops)s::smallint[]
 ) as fetched
-where held.id = %(lease)s and held.expires_at > now()

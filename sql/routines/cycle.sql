@@ -139,9 +139,7 @@ begin
     end if;
   end loop;
 
-  if cardinality(fetch_queues) > 0
-    and exists (select from baton.leases as held where held.id = lease and held.expires_at > now())
-  then
+  if cardinality(fetch_queues) > 0 then
     select fetched.*
     into
       ids, epochs, queue_names, workers, args, priorities, attempts, max_attempts, inserted_ats,

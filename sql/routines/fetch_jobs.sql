@@ -1,8 +1,10 @@
 -- Claims up to `capacities[i]` available jobs of `queues[i]` for a lease: lowest priority number
 -- first, then the oldest. Rows held by others are skipped, never waited for. The epoch grows with
--- each claim. Up to `spares[i]` more are claimed ahead of free slots, for a process whose jobs are short;
--- but no job for its last attempt, since a process that is killed with it in hand would have used it
--- up without starting it. Such a job stays available, and locked until this transaction ends.
+-- each claim. Whether the lease is held is seen in the statement that claims: had it been seen before, the
+-- lease may be gone since, and what it held would be found available again, and claimed for nobody.
+-- Up to `spares[i]` more are claimed ahead of free slots, for a process whose jobs are short; but no job
+-- for its last attempt, since a process that is killed with it in hand would have used it up without
+-- starting it. Such a job stays available, and locked until this transaction ends.
 -- Rows come back as parallel arrays, one element a job, in the order in which they are to
 -- run; times are seconds since 1970. What most jobs leave empty is in `extras`: a JSON array, or the
 -- object `meta` alone where that is all that there is, as with most steps, or null.
@@ -131,7 +133,8 @@ begin
       attempted_by = lease,
       epoch = least(job.epoch, 9223372036854775806) + 1,
       unique_key = case when 'executing' = any (job.unique_states) then job.unique_key end
-    where job.id = any (limited || array(
+    where exists (select from baton.leases as held where held.id = lease and held.expires_at > now())
+      and job.id = any (limited || array(
       select picked.id
       from unnest(free_queues, free_capacities, free_spares) as want (queue, capacity, spare)
       cross join lateral (
@@ -190,7 +193,7 @@ begin
     select * from claimed order by array_position(limited, id), priority, scheduled_at, id
   ) as claimed;
 
-  if cardinality(limited) > 0 then
+  if cardinality(limited) > 0 and ids is not null then
     -- not before any of them, so that no window of the period holds more than the limit
     insert into baton.queue_starts (queue, partition_key, started_at, weight)
     select job.queue, coalesce(job.partition_key, ''), max(job.attempted_at), sum(job.weight)

@@ -9,7 +9,7 @@ from typing import Any
 from tests.chaos.history import CRASHES, FINAL, Fault, History
 
 # what takes the server, or several processes in a row, away from the others
-GRAVE = CRASHES | {"held", "kill", "freeze", "sigterm", "half_open", "unplug", "vanish"}
+GRAVE = CRASHES | {"held", "kill", "freeze", "sigterm", "half_open", "late", "unplug", "vanish"}
 UNLIMITED = frozenset({"default", "slow"})
 WINDOW = 10.0  # seconds of throughput before and after a fault
 # Half of the times beyond these, and it is not the machine: what should have noticed did not, and
@@ -106,7 +106,8 @@ def partitions(history: History) -> list[float]:
     return [
         seconds
         for fault in history.faults
-        if fault.kind in {"half_open", "unplug", "vanish"} and float(fault.facts["seconds"]) > 4
+        if fault.kind in {"half_open", "late", "unplug", "vanish"}
+        and float(fault.facts["seconds"]) > 4
         for seconds in _taken_over(history, fault, float(fault.facts["from"]))
     ]
 

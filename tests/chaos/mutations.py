@@ -65,7 +65,7 @@ MUTANTS = (
         "sql/routines/complete_jobs.sql",
         FENCE,
         "      and job.state = 'executing'\n    returning job.id\n",
-        faults="freeze",
+        faults="late",
     ),
     Mutant(
         "the epoch in the fence",

@@ -1,6 +1,7 @@
 """Claiming: each job once, in order, never waiting for what others hold."""
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import anyio
 import pytest
@@ -8,9 +9,10 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from baton.client import Client
+from baton.jobs import Job
 from baton.store.cycles import Range
 from baton.store.rows import moment
-from tests.support import connection, job, process, rows, value
+from tests.support import connection, done, in_turn, job, process, rows, value
 
 pytestmark = pytest.mark.anyio
 
@@ -92,6 +94,36 @@ async def test_nothing_is_claimed_under_a_lease_that_is_gone(database: str) -> N
     async with process(database) as worker:
         await rows(database, "delete from baton.leases returning id")
         assert await worker.fetch(10) == []
+
+
+@pytest.mark.parametrize("acknowledges", [False, True])
+@pytest.mark.parametrize("limited", [False, True])
+async def test_what_is_freed_with_its_lease_is_not_claimed_under_it_by_a_session_that_waited(
+    database: str, limited: bool, acknowledges: bool
+) -> None:
+    async with Client(database) as client, process(database) as worker:
+        if limited:
+            await client.queues.limit("default", global_limit=10, rate_limit=10, rate_period=3_600)
+        inserted = await client.insert(job())
+        acks = [done(each) for each in await worker.fetch()]
+        claimed: list[Job] = []
+
+        async def free(conn: Any) -> None:
+            await conn.execute("lock table baton.jobs")
+            await conn.execute("delete from baton.leases")
+            await conn.execute("update baton.jobs set state = 'available'")
+
+        async def fetch() -> None:
+            cycle = await worker.cycles.cycle(
+                worker.lease, acks if acknowledges else [], {"default": 1}
+            )
+            claimed.extend(cycle.jobs)
+
+        await in_turn(database, free, fetch)
+        found = await client.get_job(inserted.id)
+        starts = await value(database, "select count(*) from baton.queue_starts")
+    assert claimed == []
+    assert (found.state, found.attempt, starts) == ("available", 1, int(limited))
 
 
 async def test_claims_that_were_never_reported_are_given_back_uncharged(database: str) -> None:

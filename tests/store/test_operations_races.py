@@ -80,11 +80,12 @@ async def test_a_fetch_passes_over_a_job_that_is_being_cancelled(database: str) 
 
 
 async def test_a_cancellation_that_waited_for_a_fetch_cancels_what_executes(database: str) -> None:
-    async with Client(database) as client:
+    async with Client(database) as client, process(database) as worker:
         inserted = await client.insert(job())
 
         async def fetch(conn: Any) -> None:
-            await conn.execute("select ids from baton.fetch_jobs(1, '{default}', '{1}')")
+            query = "select ids from baton.fetch_jobs(%s, '{default}', '{1}')"
+            await conn.execute(query, (worker.lease,))
 
         async def cancel() -> None:
             await client.cancel_job(inserted.id)
@@ -95,11 +96,12 @@ async def test_a_cancellation_that_waited_for_a_fetch_cancels_what_executes(data
 
 
 async def test_a_filter_by_state_spares_a_job_that_left_the_state_meanwhile(database: str) -> None:
-    async with Client(database) as client:
+    async with Client(database) as client, process(database) as worker:
         inserted = await client.insert(job())
 
         async def fetch(conn: Any) -> None:
-            await conn.execute("select ids from baton.fetch_jobs(1, '{default}', '{1}')")
+            query = "select ids from baton.fetch_jobs(%s, '{default}', '{1}')"
+            await conn.execute(query, (worker.lease,))
 
         async def cancel() -> None:
             assert await client.cancel_jobs(queue="default", state="available") == 0

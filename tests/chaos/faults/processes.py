@@ -30,7 +30,7 @@ async def kill(arena: Arena, draw: Random) -> Mapping[str, Any] | None:
 
 @fault("processes")
 async def freeze(arena: Arena, draw: Random) -> Mapping[str, Any] | None:
-    """``SIGSTOP`` for longer than the lease: a zombie wakes up, and acknowledges late."""
+    """``SIGSTOP`` for longer than the lease, and a zombie wakes up."""
     seconds = TTL + draw.uniform(0.5, 3)
     return await _stopped(arena, draw, seconds)
 
