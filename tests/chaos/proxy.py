@@ -105,6 +105,9 @@ class Connection:
                     self._losing = True
                 there.write(data)
                 await there.drain()
+            await self._link.passing()
+            there.write_eof()  # what was sent before arrives, whoever is still there to hear of it
+            await asyncio.Event().wait()  # until the server hangs up
 
     async def _back(self, away: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with suppress(OSError):

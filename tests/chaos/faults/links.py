@@ -60,6 +60,28 @@ async def half_open(arena: Arena, draw: Random) -> Mapping[str, Any] | None:
 
 
 @fault("links")
+async def late(arena: Arena, draw: Random) -> Mapping[str, Any] | None:
+    """What a process sends arrives when its lease is over, and the connections are whole."""
+    seconds = TTL + draw.uniform(0.2, 2)
+    worker = await pick(arena, draw)
+    if worker is None or worker.link is None:
+        return None
+    at = time.time()
+    worker.link.hold(on=True)
+    try:
+        await asyncio.sleep(seconds)
+    finally:
+        worker.link.hold(on=False)
+        worker.busy = False
+    return {
+        "pid": worker.pid,
+        "worker": worker.number,
+        "from": at,
+        "seconds": round(seconds, 2),
+    }
+
+
+@fault("links")
 async def lost_reply(arena: Arena, draw: Random) -> Mapping[str, Any] | None:
     """Statements commit, and their replies are lost together with the connection."""
     link = draw.choice(arena.links())
