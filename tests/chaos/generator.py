@@ -27,6 +27,7 @@ IN_A_THREAD = ("ok", "raise", "error", "garbage", "exit", "snooze", "discard", "
 SHAPES = ("diamond", "layers", "fan_in", "fan_out", "grafts", "signals", "nested", "chain")
 GROUPS = 5  # of unique jobs
 TENANTS = 3
+LONGEST = 5.5  # seconds, longer than a lease
 
 
 class Generator:
@@ -60,7 +61,7 @@ class Generator:
             (60, 10, 10, 8, 6, 6, 8, 1),
         )[0]:
             case "slow":
-                return self._work(queue="slow", seconds=draw.uniform(3.2, 5.5))
+                return self._work(queue="slow", seconds=draw.uniform(3.2, LONGEST))
             case "unique":
                 group = f"{self._seed}-{draw.randrange(GROUPS)}"
                 return self._work(

@@ -5,6 +5,7 @@ reply of a commit can be lost.
 """
 
 import asyncio
+import re
 import struct
 from collections.abc import Sequence
 from contextlib import suppress
@@ -100,6 +101,7 @@ class Connection:
     async def _forth(self, reader: asyncio.StreamReader, there: asyncio.StreamWriter) -> None:
         with suppress(OSError):
             while data := await reader.read(CHUNK):
+                self._link.see(data)
                 await self._link.passing()
                 if self._messages.commits(data) and self._link.take_armed():
                     self._losing = True
@@ -139,6 +141,8 @@ class Link:
         self._connections: set[Connection] = set()
         self._open = asyncio.Event()
         self._open.set()
+        self._held_at: re.Pattern[bytes] | None = None
+        self._reached = asyncio.Event()
         self._refusing = False
         self._delay = 0.0
         self._armed = 0
@@ -186,7 +190,21 @@ class Link:
         if on:
             self._open.clear()
         else:
+            self._held_at = None
             self._open.set()
+
+    def hold_at(self, number: int) -> asyncio.Event:
+        """Hold from the moment on in which the process sends this number; the event tells of it."""
+        self._held_at = re.compile(rb"(?<!\d)%d(?!\d)" % number)
+        self._reached = asyncio.Event()
+        return self._reached
+
+    def see(self, data: bytes) -> None:
+        """Look at what the process sends."""
+        if self._held_at is not None and self._held_at.search(data):
+            self._held_at = None
+            self._reached.set()
+            self.hold(on=True)
 
     def slow(self, delay: float) -> None:
         self._delay = delay

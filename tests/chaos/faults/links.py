@@ -12,7 +12,21 @@ import psycopg
 from tests.chaos import network
 from tests.chaos.faults.kind import Arena, fault, pick
 from tests.chaos.fleet import TTL
+from tests.chaos.generator import LONGEST
 from tests.chaos.proxy import Link
+
+# what a process has begun not long ago, that lasts longer than a lease
+LONG_JOB = """
+select job.id from baton.jobs as job
+join baton.leases as lease on lease.id = job.attempted_by
+where lease.node like '%%:' || %(pid)s and job.state = 'executing' and job.queue = 'slow'
+order by job.attempted_at desc limit 1
+"""
+ELSEWHERE = """
+select job.id from baton.jobs as job
+join baton.leases as lease on lease.id = job.attempted_by
+where lease.node not like '%%:' || %(pid)s and job.state = 'executing' and job.id = %(job)s
+"""
 
 
 @fault("links")
@@ -61,15 +75,26 @@ async def half_open(arena: Arena, draw: Random) -> Mapping[str, Any] | None:
 
 @fault("links")
 async def late(arena: Arena, draw: Random) -> Mapping[str, Any] | None:
-    """What a process sends arrives when its lease is over, and the connections are whole."""
-    seconds = TTL + draw.uniform(0.2, 2)
+    """The end of a long attempt arrives when somebody else performs the job."""
     worker = await pick(arena, draw)
     if worker is None or worker.link is None:
         return None
-    at = time.time()
-    worker.link.hold(on=True)
+    at, lost = 0.0, False
     try:
-        await asyncio.sleep(seconds)
+        job = await _asked(arena, LONG_JOB, {"pid": worker.pid})
+        if job is None:
+            return None
+        reached = worker.link.hold_at(job)
+        async with asyncio.timeout(LONGEST + 1):
+            await reached.wait()
+        at = time.time()
+        async with asyncio.timeout(TTL + LONGEST):
+            while not lost:
+                await asyncio.sleep(0.1)
+                lost = bool(await _asked(arena, ELSEWHERE, {"pid": worker.pid, "job": job}))
+    except TimeoutError:  # it was cancelled, or nobody has a place for it
+        if not at:
+            return None
     finally:
         worker.link.hold(on=False)
         worker.busy = False
@@ -77,8 +102,23 @@ async def late(arena: Arena, draw: Random) -> Mapping[str, Any] | None:
         "pid": worker.pid,
         "worker": worker.number,
         "from": at,
-        "seconds": round(seconds, 2),
+        "seconds": round(time.time() - at, 2),
+        "lost": lost,
     }
+
+
+async def _asked(arena: Arena, query: str, params: Mapping[str, Any]) -> int | None:
+    """Return the number that a query finds; ``None`` for none, or if the server is away."""
+
+    def ask() -> int | None:
+        with arena.servers.primary.connect() as conn:
+            found = conn.execute(query.encode(), params).fetchone()
+            return None if found is None else int(found[0])
+
+    try:
+        return await asyncio.to_thread(ask)
+    except psycopg.Error:
+        return None
 
 
 @fault("links")
