@@ -106,8 +106,7 @@ def partitions(history: History) -> list[float]:
     return [
         seconds
         for fault in history.faults
-        if fault.kind in {"half_open", "late", "unplug", "vanish"}
-        and float(fault.facts["seconds"]) > 4
+        if fault.kind in {"half_open", "unplug", "vanish"} and float(fault.facts["seconds"]) > 4
         for seconds in _taken_over(history, fault, float(fault.facts["from"]))
     ]
 

@@ -136,6 +136,7 @@ class Echo:
     """A server that says everything again, in capitals, and a link to it."""
 
     def __init__(self) -> None:
+        self.said = b""
         self._served: list[asyncio.Task[Any]] = []
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -144,6 +145,7 @@ class Echo:
         self._served.append(task)
         with suppress(OSError):
             while data := await reader.read(1000):
+                self.said += data.upper()
                 writer.write(data.upper())
                 await writer.drain()
         await closed(writer)
@@ -188,6 +190,30 @@ def test_a_held_link_forwards_nothing_until_it_is_let_go() -> None:
             link.hold(on=False)
             assert await waiting == startup().upper()
             await closed(writer)
+
+    asyncio.run(main())
+
+
+def test_a_link_is_held_from_a_number_on_and_what_was_sent_arrives_after_its_sender_has_gone() -> (
+    None
+):
+    async def main() -> None:
+        echo = Echo()
+        async with echo.link() as link:
+            reader, writer = await asyncio.open_connection("127.0.0.1", link.ports[0])
+            reached = link.hold_at(17)
+            for words in (startup(), message(b"B", b"\0\0{117,171}")):
+                writer.write(words)
+                assert await reader.read(1000) == words.upper()
+            assert not reached.is_set()
+            last = message(b"B", b"\0\0{3,17}")
+            writer.write(last)
+            await reached.wait()
+            await closed(writer)
+            assert last.upper() not in echo.said
+            link.hold(on=False)
+            while last.upper() not in echo.said:
+                await asyncio.sleep(0.001)
 
     asyncio.run(main())
 
