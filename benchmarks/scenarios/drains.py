@@ -1,5 +1,6 @@
 """S3, S6, S9 and the crowd: how fast jobs that do nothing get through."""
 
+import math
 import time
 from collections.abc import Iterator
 
@@ -7,8 +8,9 @@ import psycopg
 from psycopg import IsolationLevel
 
 from benchmarks.figures import Row
+from benchmarks.processes import cpu
 from benchmarks.scenarios.sizes import Sizes
-from benchmarks.sessions import Session
+from benchmarks.sessions import Crew, Session
 
 DRAINS = {
     1: Row("S3", "drain, one process", "jobs/s", more_is_better=True),
@@ -23,6 +25,8 @@ HELD_RATIO = Row("S9", "of its own speed without it", "ratio", more_is_better=Tr
 FEW = Row("crowd", "drain, two processes that wait for jobs", "jobs/s", more_is_better=True)
 MANY = Row("crowd", "drain, many processes that wait for jobs", "jobs/s", more_is_better=True)
 MANY_RATIO = Row("crowd", "of the speed of two", "ratio", more_is_better=True)
+
+REST_LIMIT = 120  # seconds
 
 
 def run(session: Session, jobs: int, processes: int = 1) -> float:
@@ -74,10 +78,22 @@ def crowd(session: Session, sizes: Sizes) -> Iterator[tuple[Row, float]]:
     yield MANY_RATIO, many / few
 
 
-def _awaited(session: Session, sizes: Sizes, processes: int) -> float:
+def _awaited(session: Session, sizes: Sizes, count: int) -> float:
     session.empty()
-    with session.crew(processes) as crew:
+    with session.crew(count) as crew:
         crew.go()
-        time.sleep(sizes.calm + processes / 8)  # they connect, and come to rest
+        _come_to_rest(crew, sizes.calm)
         session.ask("copied", jobs=sizes.held)
         return sizes.held / crew.span(sizes.held)
+
+
+def _come_to_rest(crew: Crew, calm: float) -> None:
+    """Wait until they use next to no CPU any more: fifty need half a minute of two to start."""
+    before = -math.inf
+    for _ in range(REST_LIMIT):
+        used = sum(cpu(process.pid) for process in crew.processes)
+        if used - before < 0.01 * len(crew.processes):
+            break
+        before = used
+        time.sleep(1)
+    time.sleep(calm)
