@@ -257,7 +257,11 @@ def interpret(value: Any, *, stores: bool, limit: int | None) -> Outcome:
     match value:
         case WaitForSignal(signal, _) if not stores:
             return failure(NothingToWaitFor(signal))
-        case WaitForSignal() | Snooze() | Discard() | Cancel() | Skipped() | Held():
+        case Discard(BaseException() | Failure()):
+            return value
+        case Discard(reason) | Cancel(reason):
+            return replace(value, reason=str(reason))  # one that can't be read fails the attempt
+        case WaitForSignal() | Snooze() | Skipped() | Held():
             return value
         case Error(reason):
             return Failure("error", str(reason), error=AttemptFailed(str(reason)))

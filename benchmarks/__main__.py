@@ -31,6 +31,8 @@ def main(arguments: Sequence[str] | None = None) -> Results:
     sizes = QUICK if options.quick else FULL
     if options.history:
         sizes = replace(sizes, history=options.history)
+    if options.crowd:
+        sizes = replace(sizes, crowd=options.crowd)
     subjects = _subjects(options.peers, [name for name in options.subjects.split(",") if name])
     if options.slots:
         os.environ["BENCHMARK_SLOTS"] = str(options.slots)
@@ -104,6 +106,7 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--subjects", default="", help="only these, separated by commas")
     parser.add_argument("--slots", type=int, help="jobs that Baton's worker runs at once")
     parser.add_argument("--history", type=int, help="finished jobs of S6")
+    parser.add_argument("--crowd", type=int, help="worker processes of the crowd")
     parser.add_argument("--dsn", help="a server on this machine; by default an embedded one")
     parser.add_argument("--json", type=Path, help="a file for all figures")
     parser.add_argument("--document", type=Path, help="a guide whose table is replaced")

@@ -10,18 +10,29 @@ slot only when the thread has ended.
 
 import asyncio
 from collections.abc import Callable, Hashable, Iterable, Mapping
+from contextlib import suppress
 from contextvars import copy_context
 from dataclasses import replace
 from time import perf_counter
 from typing import Any
 
 import structlog
-from anyio import CancelScope, Event, create_task_group
+from anyio import CancelScope, Event, create_task_group, current_effective_deadline
 from anyio.abc import TaskStatus
 
 from baton.jobs import Job
 from baton.llm.meter import Meter
-from baton.outcomes import Ack, Completed, Failure, GiveBack, Held, Outcome, concluded, settle
+from baton.outcomes import (
+    Ack,
+    Completed,
+    Failure,
+    GiveBack,
+    Held,
+    Outcome,
+    concluded,
+    failure,
+    settle,
+)
 from baton.services.admission import Admit
 from baton.services.contexts import InContext
 from baton.services.grafting import MAX_ARGS_BYTES, Completer, refuse
@@ -226,21 +237,31 @@ class Executor:
         self._runner_wanted.set()
 
     async def _run_lane(self, lane: Lane) -> None:
-        loop = asyncio.get_running_loop()
+        loop, resting = asyncio.get_running_loop(), None
         while True:
             lane.called = False
-            # one scope for many attempts, and a new one after each that was stopped
-            with CancelScope() as scope:
-                while not scope.cancel_called:
-                    if not self._may_begin():
-                        await self._doubt(lane)
-                    attempt = lane.take()
-                    if attempt is None:
-                        self._resting.append(resting := loop.create_future())
-                        lane = await resting
-                        lane.called = False
-                    else:
-                        await self._run_attempt(lane, attempt, scope)
+            try:
+                # one scope for many attempts, and a new one after each that was stopped
+                with CancelScope() as scope:
+                    while not scope.cancel_called:
+                        if not self._may_begin():
+                            await self._doubt(lane)
+                        attempt = lane.take()
+                        if attempt is None:
+                            self._resting.append(resting := loop.create_future())
+                            lane = await resting
+                            lane.called = False
+                        else:
+                            await self._run_attempt(lane, attempt, scope)
+                            await _forget_cancellation()
+            except asyncio.CancelledError:
+                if _ends():
+                    raise
+                # by code of a job, after its end: it kept the task, or let a timer cancel it
+                log.warning("runner.cancelled")
+                if resting is not None and resting.done() and not resting.cancelled():
+                    lane = resting.result()  # it was on its way there
+            await _forget_cancellation()
 
     async def _doubt(self, lane: Lane) -> None:
         """Wait until what waits may begin after all, or was taken away."""
@@ -256,13 +277,14 @@ class Executor:
         context = copy_context()
         try:
             outcome = await InContext(context, self._perform(attempt.job), lambda: self._call(lane))
-        except BaseException:
-            if attempt.stopped is None:  # the process ends
+        except BaseException as error:
+            if attempt.stopped is not None:
+                context.run(self._conclude, attempt, GiveBack())
+                raise
+            if _ends():
                 self._forget(attempt)
                 raise
-            outcome = GiveBack()
-            context.run(self._conclude, attempt, outcome)
-            raise
+            outcome = failure(error)
         context.run(self._conclude, attempt, outcome)
         if perf_counter() - self._breathed_at > LONGEST_BREATH:
             self._breathed_at = perf_counter()
@@ -307,6 +329,22 @@ class Executor:
             lane.running -= 1
             self._call(lane)
             self._on_free(job)
+
+
+def _ends() -> bool:
+    """Whether what runs here was cancelled by Baton: its process ends, or its job was stopped."""
+    return current_effective_deadline() == float("-inf")
+
+
+async def _forget_cancellation() -> None:
+    """Undo what code of a job did to the task that it ran in, which outlives the job."""
+    task = asyncio.current_task()
+    if task is None or not task.cancelling() or _ends():
+        return
+    with suppress(asyncio.CancelledError):
+        await asyncio.sleep(0)  # it may be still to come
+    while task.cancelling():
+        task.uncancel()
 
 
 def _stopped(outcome: Outcome) -> Outcome:

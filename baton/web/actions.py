@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 from urllib.parse import quote
+from uuid import UUID
 
 import structlog
 from starlette.requests import Request
@@ -16,7 +17,7 @@ from starlette.routing import Route
 from baton.errors import BatonError, InvalidQueue, InvalidSignal, NotFound
 from baton.steering import Retry
 from baton.store import audit
-from baton.web import bulk, forms, seen
+from baton.web import bulk, forms, reach, seen
 from baton.web.access import Action, Resource, User
 from baton.web.desk import Desk, canonical, job_number
 from baton.web.forms import Form, InvalidForm
@@ -110,9 +111,11 @@ def promise(retry: Retry) -> str:
     return hashlib.sha256(json.dumps(concerned).encode()).hexdigest()
 
 
-async def retry_workflow(desk: Desk, subject: str, form: Form, _user: User) -> str:
+async def retry_workflow(desk: Desk, subject: str, form: Form, user: User) -> str:
+    closed = await reach.closed(desk, user, UUID(subject))
     async with desk.database.connection() as conn, conn.transaction():
         done = await desk.client.retry_workflow(subject, chosen_steps(form), conn=conn)
+        reach.check(user, done, closed)
         if promise(done) != form.get("expect"):
             # the transaction is rolled back
             raise Changed("what would run again")
@@ -215,6 +218,7 @@ async def preview_retry(request: Request) -> Response:
     form = Form(request.query_params.multi_items())
     steps = chosen_steps(form)
     retry = await desk.client.retry_workflow(subject, steps, dry_run=True)
+    reach.check(user, retry, await reach.closed(desk, user, UUID(subject)))
     context = {
         "here": "workflow",
         "retry": retry,
@@ -287,5 +291,5 @@ def _step(form: Form) -> str:
 def _json(text: str, what: str) -> Any:
     try:
         return json.loads(text) if text else None
-    except ValueError:
+    except (ValueError, RecursionError):  # the latter when it is nested too deep
         raise InvalidForm(f"{what} must be JSON, not {text[:40]!r}") from None

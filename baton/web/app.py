@@ -42,6 +42,7 @@ from baton.web.guard import ANY_HOST, LOCAL, Guard
 from baton.web.live import Live
 from baton.web.probes import Readiness
 from baton.web.probes import routes as probe_routes
+from baton.web.reach import OutOfReach
 from baton.web.views import routes as view_routes
 from baton.workers import Registry
 
@@ -53,6 +54,7 @@ CONNECTIONS = 5
 _STATUS: tuple[tuple[type[BatonError], int], ...] = (
     (NotFound, 404),
     (Refused, 403),
+    (OutOfReach, 403),
     (ConfigurationError, 500),
     (InvalidData, 400),
     (DatabaseError, 503),

@@ -7,10 +7,11 @@ from uuid import UUID
 from starlette.requests import Request
 from starlette.responses import Response
 
-from baton.errors import InvalidFilter, NotFound
+from baton.errors import InvalidFilter, NotFound, NothingToRetry
 from baton.filters import JobFilter, search_of
 from baton.search import JobSearch, WorkflowSearch
 from baton.steering import Steered
+from baton.web import reach
 from baton.web.access import Action, Resource, User
 from baton.web.desk import Desk
 from baton.web.forms import Form, InvalidForm
@@ -47,9 +48,24 @@ async def cancel_workflows(desk: Desk, subject: str, form: Form, user: User) -> 
 
 
 async def retry_workflows(desk: Desk, subject: str, form: Form, user: User) -> str:
-    return _told(
-        "retried", await desk.client.retry_workflows(_seen(desk, user, subject), among=_among(form))
-    )
+    search, among = _seen(desk, user, subject), _among(form)
+    fits = await desk.client.retry_workflows(search, dry_run=True, among=among)
+    steps = workflows = spared = 0
+    for workflow in fits.found:
+        try:
+            closed = await reach.closed(desk, user, workflow)
+            async with desk.database.connection() as conn, conn.transaction():
+                done = await desk.client.retry_workflow(workflow, conn=conn)
+                reach.check(user, done, closed)
+        except reach.OutOfReach:
+            spared += 1
+        except (NotFound, NothingToRetry):
+            continue  # pruned meanwhile, or somebody was faster
+        else:
+            workflows += 1
+            steps += len(done.steps)
+    told = _told("retried", Steered(workflows=workflows, steps=steps))
+    return f"{told}; {counted(spared, 'part')} of others left alone" if spared else told
 
 
 async def preview_jobs(request: Request) -> Response:

@@ -110,6 +110,15 @@ MUTANTS = (
         test="store/test_ack test_an_ack_with_an_old_epoch_is_refused_even_under_the_same_lease",
     ),
     Mutant(
+        "the look at the lease in the statement that claims",
+        "sql/routines/fetch_jobs.sql",
+        "exists (select from baton.leases as held where held.id = lease and held.expires_at > now())\n"
+        "      and job.id",
+        "job.id",
+        test="store/test_fetch "
+        "test_what_is_freed_with_its_lease_is_not_claimed_under_it_by_a_session_that_waited",
+    ),
+    Mutant(
         "the order of locks",
         "sql/routines/finish_jobs.sql",
         "  order by job.id\n  for no key update;",

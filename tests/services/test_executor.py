@@ -5,7 +5,7 @@ import json
 import threading
 import time
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime
 from time import perf_counter
 from typing import Any
@@ -76,6 +76,12 @@ async def run_all(registry: Registry, jobs: list[Job], slots: int = 5) -> list[A
             await executor.wait_idle()
         tasks.cancel_scope.cancel()
     return acks
+
+
+def cancel_own_task() -> None:
+    current = asyncio.current_task()
+    assert current is not None
+    current.cancel()
 
 
 def error_of(ack: Ack) -> dict[str, Any]:
@@ -214,9 +220,7 @@ async def test_the_last_attempt_discards() -> None:
 
 async def test_a_job_that_cancels_its_own_asyncio_task_fails_and_its_runner_goes_on() -> None:
     async def suicidal(_job: Job) -> None:
-        current = asyncio.current_task()
-        assert current is not None
-        current.cancel()
+        cancel_own_task()
         await anyio.lowlevel.checkpoint()
 
     registry = Registry()
@@ -226,6 +230,130 @@ async def test_a_job_that_cancels_its_own_asyncio_task_fails_and_its_runner_goes
     acks = await run_all(registry, jobs, slots=1)
     states = {ack.id: ack.state for ack in acks if ack}
     assert [states[n] for n in range(10)] == [State.COMPLETED, State.RETRYABLE] * 5
+
+
+async def test_a_job_that_swallows_a_cancellation_of_its_task_leaves_nothing_to_the_next() -> None:
+    """Others on its runner are stopped later, by a cancellation that is to be told from its own."""
+    blocked = anyio.Event()
+
+    async def stubborn(_job: Job) -> None:
+        cancel_own_task()
+        with suppress(asyncio.CancelledError):
+            await asyncio.sleep(0)
+
+    async def block(_job: Job) -> None:
+        blocked.set()
+        await anyio.sleep_forever()
+
+    registry = Registry()
+    registry.worker(name="stubborn")(stubborn)
+    registry.worker(name="block")(block)
+    registry.worker(name="good")(lambda _job: None)
+    acks: list[Ack | None] = []
+    executor = Executor(
+        registry,
+        queues={"default": 1},
+        max_result_bytes=1_000,
+        on_done=lambda _, ack: acks.append(ack),
+    )
+    async with anyio.create_task_group() as tasks:
+        await tasks.start(executor.run)
+        for number, name in enumerate(("stubborn", "block", "good"), 1):
+            executor.submit(make_job(number, name))
+        with anyio.fail_after(60):
+            await blocked.wait()
+            executor.stop_jobs([(2, 1)], Stop.REVOKED)
+            await executor.wait_idle()
+        tasks.cancel_scope.cancel()
+    assert [ack and (ack.id, ack.state) for ack in acks] == [
+        (1, State.COMPLETED),
+        None,  # it was revoked
+        (3, State.COMPLETED),
+    ]
+
+
+@pytest.mark.parametrize("wait", [False, True])
+@pytest.mark.parametrize("slots", [1, 3])
+async def test_a_cancellation_that_comes_after_the_end_of_its_job_hits_nobody(
+    wait: bool, slots: int
+) -> None:
+    """At once, before the runner has waited for anything; or from a timer, while it rests."""
+
+    async def late(_job: Job) -> None:
+        if wait:
+            current = asyncio.current_task()
+            assert current is not None
+            loop.call_later(0.001, current.cancel)
+        else:
+            cancel_own_task()
+
+    loop = asyncio.get_running_loop()
+    registry = Registry()
+    registry.worker(name="late")(late)
+    registry.worker(name="good")(lambda _job: None)
+    acks: list[Ack | None] = []
+    executor = Executor(
+        registry,
+        queues={"default": slots},
+        max_result_bytes=1_000,
+        on_done=lambda _, ack: acks.append(ack),
+    )
+    async with anyio.create_task_group() as tasks:
+        await tasks.start(executor.run)
+        for number in range(0, 30, 3):
+            executor.submit(make_job(number, "late"))
+            executor.submit(make_job(number + 1, "late"))
+            if wait:
+                await executor.wait_idle()
+                await asyncio.sleep(0.003)  # its timers are over
+            executor.submit(make_job(number + 2, "good"))
+            with anyio.fail_after(60):
+                await executor.wait_idle()
+        tasks.cancel_scope.cancel()
+    assert sorted(ack.id for ack in acks if ack) == list(range(30))
+    assert {ack.state for ack in acks if ack} == {State.COMPLETED}
+
+
+async def test_a_lane_is_not_forgotten_by_a_runner_that_is_cancelled_on_its_way_to_it() -> None:
+    """Both in one turn of the loop: the job that comes, and the late cancellation."""
+    runner: list[asyncio.Task[Any]] = []
+
+    async def first(_job: Job) -> None:
+        current = asyncio.current_task()
+        assert current is not None
+        runner.append(current)
+
+    registry = Registry()
+    registry.worker(name="first")(first)
+    acks: list[Ack | None] = []
+    executor = Executor(
+        registry,
+        queues={"default": 1},
+        max_result_bytes=1_000,
+        on_done=lambda _, ack: acks.append(ack),
+    )
+    async with anyio.create_task_group() as tasks:
+        await tasks.start(executor.run)
+        executor.submit(make_job(1, "first"))
+        await executor.wait_idle()
+        for _ in range(3):
+            await asyncio.sleep(0)  # it rests
+        executor.submit(make_job(2, "first"))
+        runner[0].cancel()
+        with anyio.fail_after(60):
+            await executor.wait_idle()
+        tasks.cancel_scope.cancel()
+    assert [ack and ack.id for ack in acks] == [1, 2]
+
+
+@pytest.mark.parametrize("kind", [Discard, Cancel, Error])
+async def test_a_reason_that_can_not_be_read_fails_the_attempt(kind: Any) -> None:
+    class Mute:
+        def __str__(self) -> str:
+            raise RuntimeError("not this")
+
+    ack = await returning(kind(Mute()))
+    assert (ack.state, error_of(ack)["message"]) == (State.RETRYABLE, "not this")
 
 
 async def test_an_unknown_worker_fails_its_job_with_the_names_that_are_known() -> None:
