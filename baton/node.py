@@ -235,6 +235,7 @@ class Node:
             own=settings.queues,
             serve=self._serve_queues,
             limit=self._producer.limit,
+            return_waiting=self._executor.return_waiting_of,
             interval=NET,
         )
         callbacks = self._callbacks = Callbacks(database, self._registry, self._lease, interval=NET)

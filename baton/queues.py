@@ -122,6 +122,7 @@ class Said:
         start_slots: in every process that was not started with it.
         node_slots, node_start_slots: the same for the processes of one name, where it wins.
         limited: whether only so many of its jobs run at once in all processes.
+        paused: whether nothing of it starts in the processes of one name.
     """
 
     slots: int | None = None
@@ -129,6 +130,7 @@ class Said:
     node_slots: int | None = None
     node_start_slots: int | None = None
     limited: bool = False
+    paused: bool = False
 
 
 def served(own: Mapping[str, int], said: Mapping[str, Said]) -> dict[str, int]:

@@ -203,6 +203,12 @@ class Executor:
             if lane.moved_at <= before and not (longer_than and lane.ready):
                 self._return(lane)
 
+    def return_waiting_of(self, queues: Iterable[str]) -> None:
+        """Give back what waits for a slot of these queues."""
+        for queue in queues:
+            if queue in self._lanes:
+                self._return(self._lanes[queue])
+
     def _return(self, lane: Lane) -> None:
         waiting = [(each.job.id, each.job.epoch) for each in reversed(lane.waiting)]
         self.stop_jobs(waiting, Stop.GIVE_BACK)

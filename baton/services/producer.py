@@ -361,7 +361,8 @@ class Producer:
                 self._ledger.put_back([tally])
 
     def _known(self, pending: Sequence[Ended]) -> list[int]:
-        known = [job.id for job, _ in (*pending, *self._acks.new)]
+        # also those of the batch that is acknowledged one by one, and whose turn has not come
+        known = [job.id for job, _ in (*pending, *self._sent, *self._acks.new)]
         return known if self._executor is None else known + self._executor.in_hand
 
     def _submit(self, job: Job) -> None:

@@ -24,6 +24,7 @@ class QueueControl:
         own: the queues that it was started with, and how many jobs of each run at once.
         serve: called with what it is to serve, whenever that has changed.
         limit: called with the queues of which only so many jobs run at once in all processes.
+        return_waiting: called with the queues that are paused.
         interval: seconds between two looks when nobody calls.
     """
 
@@ -35,6 +36,7 @@ class QueueControl:
         own: Mapping[str, int],
         serve: Callable[[Mapping[str, int]], None],
         limit: Callable[[Collection[str]], None],
+        return_waiting: Callable[[Collection[str]], None],
         interval: float = INTERVAL,
     ) -> None:
         self._database = database
@@ -42,6 +44,7 @@ class QueueControl:
         self._own = dict(own)
         self._serve = serve
         self._limit = limit
+        self._return_waiting = return_waiting
         self._served = dict(own)
         self.duty = Duty("queues", interval=interval, perform=self.look)
 
@@ -53,6 +56,7 @@ class QueueControl:
         """
         said = await store.read_said(self._database, self._node)
         self._limit({name for name, each in said.items() if each.limited})
+        self._return_waiting({name for name, each in said.items() if each.paused})
         queues = served(self._own, said)
         if queues != self._served:
             log.info("queues.changed", queues=queues)

@@ -159,11 +159,11 @@ begin
 
   said := concat(
     (
-      select sum(hashtextextended(row(setting.name, setting.slots, setting.start_slots)::text, 0))
+      select sum(hashtextextended(row(setting.name, setting.slots, setting.start_slots, setting.paused_at)::text, 0))
       from baton.queues as setting
     ), ' ',
     (
-      select sum(hashtextextended(row(local.queue, local.slots, local.start_slots)::text, 0))
+      select sum(hashtextextended(row(local.queue, local.slots, local.start_slots, local.paused_at)::text, 0))
       from baton.queue_nodes as local where local.node = here
     )
   );

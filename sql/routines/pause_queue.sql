@@ -1,6 +1,7 @@
 -- Pauses a queue in all processes, or in those of one name: they start nothing of it, and what runs
--- ends. When this has returned, no process starts anything: a fetch reads what was said under a
--- lock that is taken alone here. Locks the row of the queue.
+-- ends. When this has returned, no process claims anything: a fetch reads what was said under a
+-- lock that is taken alone here. What was claimed ahead of a slot is given back by who hears of it.
+-- Locks the row of the queue.
 create or replace function baton.pause_queue(
   queue_name text, node_name text default null, by_whom text default null
 ) returns void

@@ -9,9 +9,9 @@ import anyio
 import pytest
 
 from baton import Job, Registry
-from baton.errors import DatabaseUnavailable
+from baton.errors import DatabaseUnavailable, InvalidData
 from baton.outcomes import Ack
-from baton.services import acknowledgements, producer
+from baton.services import acknowledgements, lifeline, producer
 from baton.services.executor import Executor
 from baton.services.producer import Producer
 from baton.states import State
@@ -67,8 +67,8 @@ class Server:
 class Process:
     """A producer and an executor; a job with a name waits until that is let go."""
 
-    def __init__(self) -> None:
-        self.server = Server()
+    def __init__(self, server: Server | None = None, suspicion: float = 0.0) -> None:
+        self.server = server or Server()
         self.go = {name: anyio.Event() for name in SLOW}
         registry = Registry()
 
@@ -79,7 +79,9 @@ class Process:
         async def slow(_job: Job, name: str) -> None:
             await self.go[name].wait()
 
-        self.producer = Producer(self.server, Lease(), QUEUES, poll_interval=3_600, suspicion=0.0)
+        self.producer = Producer(
+            self.server, Lease(), QUEUES, poll_interval=3_600, suspicion=suspicion
+        )
         self.executor = Executor(
             registry, queues=QUEUES, max_result_bytes=1_000, on_done=self.producer.acknowledge
         )
@@ -261,3 +263,46 @@ async def test_an_end_whose_answer_was_lost_is_acknowledged_again() -> None:
         sent = [acks for acks in process.server.cycles if acks]
         assert len(sent) > 1
         assert {job_id for acks in sent[1:] for job_id in acks} == {1, 2}
+
+
+class Picky(Server):
+    """Refuses acknowledgements that come together, and is asked what was claimed and lost."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.refused = False
+        self.known: list[list[int]] = []
+
+    async def cycle(
+        self, lease: int, acks: Sequence[Ack], capacities: Mapping[str, int], **options: Any
+    ) -> Cycle:
+        if len(acks) > 1:
+            self.refused = True
+            raise InvalidData("one of them")
+        return await super().cycle(lease, acks, capacities, **options)
+
+    async def return_lost(self, _lease: int, known: Sequence[int]) -> list[int]:
+        if self.refused:
+            self.known.append(list(known))
+        return []
+
+
+async def test_what_ended_beside_what_the_database_refuses_is_not_taken_for_lost(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It would be given back, and run again, while its own acknowledgement has yet to come."""
+    monkeypatch.setattr(lifeline, "LOST_CLAIMS_PAUSE", 0.0)
+    process = Process(Picky(), suspicion=60)
+    server = process.server
+    assert isinstance(server, Picky)
+    server.answers.set()
+    server.batches = [[claimed(1, "roomy"), claimed(2, "roomy"), claimed(3, "roomy")]]
+    async with anyio.create_task_group() as tasks:
+        await tasks.start(process.executor.run)
+        await tasks.start(process.producer.run)
+        with anyio.fail_after(60):
+            while not {1, 2, 3} <= {each for cycle in server.cycles for each in cycle}:
+                await anyio.lowlevel.checkpoint()
+        tasks.cancel_scope.cancel()
+    # the first went alone, and the others after it, together
+    assert [set(each) for each in server.known] == [{2, 3}] * 2

@@ -10,6 +10,8 @@ import pytest
 from baton import Client, Job, Registry, SyncClient
 from baton.errors import InvalidQueue
 from baton.jobs import NewJob
+from baton.services import producer
+from baton.services.foresight import Foresight
 from tests.services.test_node import running, until
 from tests.support import rows, value
 
@@ -136,6 +138,30 @@ async def test_27_a_paused_queue_finishes_what_runs_and_starts_nothing(database:
             {"available": 1},
         )
         assert gate.started == 2
+        await client.queues.resume("default")
+        await until(completed(database, 3))
+
+
+async def test_a_pause_gives_back_what_was_claimed_ahead(
+    database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However often something of the queue still begins, so that nothing waits for long."""
+    monkeypatch.setattr(Foresight, "ahead", lambda *_: {"default": 5})
+    monkeypatch.setattr(producer, "LONGEST_WAIT", 3_600)
+    gate = Gate()
+
+    async def are(expected: list[tuple[str, int]]) -> bool:
+        query = "select state::text, attempt from baton.jobs order by id"
+        return await rows(database, query) == expected
+
+    async with running(database, gate.registry, queues=["default=1"]) as (_, client):
+        await client.insert_all([gate.job() for _ in range(3)])
+        await until(lambda: are([("executing", 1)] * 3))
+        await client.queues.pause("default")
+        await until(lambda: are([("executing", 1), ("available", 0), ("available", 0)]))
+        gate.let_go(3)
+        await until(completed(database, 1))
+        assert gate.started == 1
         await client.queues.resume("default")
         await until(completed(database, 3))
 
