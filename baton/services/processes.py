@@ -6,12 +6,16 @@ is Pebble's.
 """
 
 import asyncio
-import multiprocessing
+import os
+import signal
 from collections.abc import Callable, Sequence
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
+from multiprocessing.context import SpawnContext, SpawnProcess
 from typing import TYPE_CHECKING, Any
 
-from anyio import Semaphore, to_thread
+import structlog
+from anyio import CancelScope, Semaphore, to_thread
 
 from baton.errors import AttemptTimeout, ProcessDied
 from baton.jobs import Job
@@ -23,7 +27,36 @@ if TYPE_CHECKING:
     from baton.llm.meter import Capture
     from baton.llm.tally import Tally
 
+log = structlog.get_logger("baton.job")
+
 STOP_TIME = 5.0  # seconds for killed children to be gone
+
+
+class Child(SpawnProcess):
+    """A child that is killed at once where it is to be ended: it takes no notice of SIGTERM."""
+
+    def terminate(self) -> None:
+        self.kill()
+
+
+class Children(SpawnContext):
+    """Makes them; not forked: threads and connections of this process must not be in a child."""
+
+    Process = Child
+
+
+def leave_signals_to_parent() -> None:
+    """Let a SIGTERM that every process of a service gets, as from systemd, not end a job.
+
+    What the job has forked itself ends of it, and what it has started knows nothing of this.
+    """
+    own = os.getpid()
+
+    def terminated(number: int, _frame: object) -> None:
+        if os.getpid() != own:
+            os._exit(128 + number)
+
+    signal.signal(signal.SIGTERM, terminated)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,13 +100,24 @@ class Processes:
 
         try:
             async with self._free:
-                pool = self._opened()
-                future: Any = pool.schedule(self._perform, args=[job], timeout=job.timeout)
-                report: Report = await asyncio.wrap_future(future)
+                try:
+                    return await self._in_pool(job)
+                except BrokenProcessPool:  # before the job began
+                    return await self._in_pool(job)
         except TimeoutError:
             raise AttemptTimeout(job.timeout or 0) from None
         except ProcessExpired as error:
             raise ProcessDied(error.exitcode) from None
+        except BrokenProcessPool:
+            raise ProcessDied(None) from None
+
+    async def _in_pool(self, job: Job) -> Report:
+        pool = await self._opened()
+        try:
+            future: Any = pool.schedule(self._perform, args=[job], timeout=job.timeout)
+        except RuntimeError as error:  # it has just broken
+            raise BrokenProcessPool(str(error)) from None
+        report: Report = await asyncio.wrap_future(future)
         return report
 
     async def close(self) -> None:
@@ -83,11 +127,16 @@ class Processes:
             pool.stop()  # type: ignore[no-untyped-call]  # Pebble has not annotated it
             await to_thread.run_sync(pool.join, STOP_TIME)
 
-    def _opened(self) -> "ProcessPool":
+    async def _opened(self) -> "ProcessPool":
         from pebble import ProcessPool  # noqa: PLC0415
 
+        if self._pool is not None and not self._pool.active:
+            # a child died while none had anything to do, which Pebble takes for the end
+            log.warning("children.replaced")
+            with CancelScope(shield=True):
+                await self.close()
         if self._pool is None:
-            # not forked: threads and connections of this process must not be in the child
-            context = multiprocessing.get_context("spawn")
-            self._pool = ProcessPool(max_workers=self._count, context=context)
+            self._pool = ProcessPool(
+                max_workers=self._count, context=Children(), initializer=leave_signals_to_parent
+            )
         return self._pool

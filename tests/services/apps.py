@@ -2,9 +2,11 @@
 
 import os
 import signal
+import subprocess
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import baton
@@ -49,6 +51,16 @@ def exits(_job: Job) -> None:
 @registry.worker(executor="process", max_attempts=1)
 def is_killed(_job: Job) -> None:
     os.kill(os.getpid(), signal.SIGKILL)
+
+
+@registry.worker(executor="process")
+def waits_for(_job: Job, path: str, go: str) -> None:
+    """Say where it runs, and end when a file is there; subprocesses end of the signal."""
+    Path(path).write_text(str(os.getpid()))
+    while not Path(go).exists():
+        time.sleep(0.01)
+    with subprocess.Popen(["sleep", "60"]) as other:
+        other.terminate()
 
 
 @registry.worker(executor="process", max_attempts=1, timeout=1)

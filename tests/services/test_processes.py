@@ -1,9 +1,12 @@
 """Workers with executor="process", in real child processes."""
 
 import os
+import signal
+from pathlib import Path
 from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
 from baton import Workflow
 from tests.services import apps
@@ -56,6 +59,50 @@ async def test_a_child_that_dies_fails_its_attempt_and_not_the_worker(database: 
     assert "ended with status 7" in found["exits"][1]["message"]
     assert "was killed by signal 9" in found["is_killed"][1]["message"]
     assert found["inserts"][0] == found["child_of_child"][0] == "completed"
+
+
+async def test_a_child_that_dies_while_it_has_nothing_to_do_is_replaced(database: str) -> None:
+    once = apps.pid.with_options(max_attempts=1)
+    flow = workflow_of(once.new())
+    with capture_logs() as logs:
+        async with running(database, apps.registry, app=APP, child_processes=1) as (_, client):
+            await client.insert_workflow(flow)
+            await until(all_final(database), seconds=200)
+            first = await value(database, "select result -> 'pid' from baton.workflow_nodes")
+            os.kill(first, signal.SIGKILL)
+
+            async def is_reaped() -> bool:
+                try:
+                    os.kill(first, 0)
+                except ProcessLookupError:
+                    return True
+                return False
+
+            await until(is_reaped)
+            await client.insert_workflow(workflow_of(once.new(), once.new()))
+            await until(all_final(database), seconds=200)
+    query = "select state::text, result -> 'pid' = %s::text::jsonb from baton.workflow_nodes"
+    found = await rows(database, f"{query} order by job_id", first)
+    assert found == [("completed", True), ("completed", False), ("completed", False)]
+    assert [each["event"] for each in logs].count("children.replaced") == 1
+
+
+async def test_a_signal_to_all_processes_of_a_service_leaves_a_child_its_job(
+    database: str, tmp_path: Path
+) -> None:
+    path, go = tmp_path / "pid", tmp_path / "go"
+
+    async def is_written() -> bool:
+        return path.exists() and bool(path.read_text())
+
+    async with running(database, apps.registry, app=APP) as (_, client):
+        await client.insert(apps.waits_for.new(path=str(path), go=str(go)))
+        await until(is_written, seconds=200)
+        os.kill(int(path.read_text()), signal.SIGTERM)
+        go.touch()
+        await until(all_final(database), seconds=200)
+    found = await rows(database, "select state::text, attempt, errors::text from baton.jobs")
+    assert found == [("completed", 1, "[]")]
 
 
 async def test_a_child_that_never_returns_is_killed_by_the_timeout(database: str) -> None:
