@@ -243,7 +243,7 @@ class Executor:
         self._runner_wanted.set()
 
     async def _run_lane(self, lane: Lane) -> None:
-        loop, resting = asyncio.get_running_loop(), None
+        loop, task, resting = asyncio.get_running_loop(), asyncio.current_task(), None
         while True:
             lane.called = False
             try:
@@ -259,7 +259,8 @@ class Executor:
                             lane.called = False
                         else:
                             await self._run_attempt(lane, attempt, scope)
-                            await _forget_cancellation()
+                            if task is not None and task.cancelling():
+                                await _forget_cancellation(task)
             except asyncio.CancelledError:
                 if _ends():
                     raise
@@ -267,7 +268,8 @@ class Executor:
                 log.warning("runner.cancelled")
                 if resting is not None and resting.done() and not resting.cancelled():
                     lane = resting.result()  # it was on its way there
-            await _forget_cancellation()
+            if task is not None and task.cancelling():
+                await _forget_cancellation(task)
 
     async def _doubt(self, lane: Lane) -> None:
         """Wait until what waits may begin after all, or was taken away."""
@@ -342,10 +344,9 @@ def _ends() -> bool:
     return current_effective_deadline() == float("-inf")
 
 
-async def _forget_cancellation() -> None:
+async def _forget_cancellation(task: asyncio.Task[Any]) -> None:
     """Undo what code of a job did to the task that it ran in, which outlives the job."""
-    task = asyncio.current_task()
-    if task is None or not task.cancelling() or _ends():
+    if _ends():
         return
     with suppress(asyncio.CancelledError):
         await asyncio.sleep(0)  # it may be still to come
