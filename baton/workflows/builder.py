@@ -241,14 +241,24 @@ class StepBuilder(Approvals):
 
     def _taken_apart(self, step: NewStep) -> tuple[str, ...]:
         names: dict[str, None] = {}
+        whole: list[str] = []
         for dep in step.deps:
             fan_out = dep.removesuffix(ALL)
             if fan_out == dep:
                 names[dep] = None
             elif fan_out in self._fan_outs:
                 names.update(dict.fromkeys(self._fan_outs[fan_out]))
+                whole.append(fan_out)
             else:
                 raise UnknownDependency(step.name, dep)
+        for fan_out in whole:
+            foreign = names.keys() - set(self._fan_outs[fan_out])
+            if like := sorted(name for name in foreign if name.startswith(f"{fan_out}:")):
+                raise InvalidWorkflow(
+                    f"step {step.name!r} waits for fan-out {fan_out!r} and for step {like[0]!r}, "
+                    f"which is named like a part of it and is none; its results could not be told "
+                    f"from those of the fan-out"
+                )
         return tuple(names)
 
     def _put(

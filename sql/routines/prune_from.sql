@@ -1,5 +1,5 @@
--- The id below which a pass of prune_jobs begins. When every rule spares the young, those of a large
--- table need no look: ids grow with insertion, so the first job that is young enough is found by
+-- The id below which a pass of prune_jobs begins. When every rule spares the young, and none keeps a
+-- number of jobs, which would count them, those of a large table need no look: ids grow with insertion, so the first job that is young enough is found by
 -- halving, which reads a few dozen rows. Locks nothing.
 create or replace function baton.prune_from(rules jsonb, most integer) returns bigint
 language plpgsql stable
@@ -18,7 +18,7 @@ begin
   select make_interval(secs => min(rule.older_than)) into spared
   from jsonb_to_recordset(rules) as rule (older_than double precision, keep bigint)
   where rule.older_than is not null or rule.keep is not null
-  having bool_and(rule.older_than is not null);
+  having bool_and(rule.older_than is not null and coalesce(rule.keep, 0) = 0);
   if high is null or spared is null or high - low <= 10 * most then
     return coalesce(high, 0);
   end if;

@@ -288,3 +288,13 @@ async def test_the_duty_goes_on_until_the_pass_is_over_and_tells(
     assert [count for count, _ in told] == [10, 10, 5]
     assert told[0][1] == {"plugin": "prune", "completed": 10}
     assert await left(database) == []
+
+
+async def test_the_young_are_counted_by_a_rule_that_keeps_some_in_a_large_table_too(
+    database: str,
+) -> None:
+    old, young = (ids := await fill(database, 40))[:5], ids[5:]
+    await end(database, "completed", *old, days=9)
+    await end(database, "completed", *young, days=1)
+    await whole_pass(database, [{"older_than": "7d", "keep": 3}], 3)
+    assert await left(database) == young

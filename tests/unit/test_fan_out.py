@@ -77,3 +77,14 @@ def test_keys_that_are_the_same_text_are_refused() -> None:
 def test_a_wrong_fan_out_is_refused_at_once(arguments: dict[str, Any], words: str) -> None:
     with pytest.raises(InvalidWorkflow, match=words):
         Workflow().fan_out(**arguments)
+
+
+@pytest.mark.parametrize("other", ["fetch:extra", "fetch:eu:*"])
+def test_a_step_that_is_named_like_a_part_of_a_fan_out_is_told_from_it(other: str) -> None:
+    flow = Workflow().fan_out("fetch", {"first": JOB}).fan_out("fetch:eu", [JOB])
+    flow.add("fetch:extra", JOB)
+    flow.add("one", JOB, deps=[other]).add("both", JOB, deps=["fetch:first", other])
+    flow.validate()  # nobody asks for a fan-out whose parts could be confused
+    flow.add("total", JOB, deps=["fetch:*", other])
+    with pytest.raises(InvalidWorkflow, match="waits for fan-out 'fetch' and for step 'fetch:e"):
+        flow.validate()
