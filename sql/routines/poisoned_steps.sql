@@ -1,8 +1,10 @@
 -- Waiting steps that can never run because of the given steps: dependents of those that ended badly
 -- and are not ignored, those of the given steps that wait themselves for something that ended badly
 -- or is gone, and everything down the closure, into sub-workflows too. What is parked got through its
--- gate before. Locks nothing.
-create or replace function baton.poisoned_steps(ids bigint[]) returns setof bigint
+-- gate before. Given `within`, the closure goes through these steps only; it is asked for by a query,
+-- because `= any (within)` is not looked up in a hash table there. Locks nothing.
+create or replace function baton.poisoned_steps(ids bigint[], within bigint[] default null)
+returns setof bigint
 language sql stable
 set enable_seqscan = off set enable_bitmapscan = off set enable_hashjoin = off set enable_mergejoin = off
 as $$
@@ -35,6 +37,7 @@ as $$
     from first
     join baton.workflow_steps as step on step.job_id = first.id and step.parked_at is null
     join baton.jobs as job on job.id = first.id and job.state = 'suspended'
+    where within is null or job.id in (select unnest(within))
     union
     select job.id
     from poisoned
@@ -48,6 +51,7 @@ as $$
         or child.run_on = 'completed' and not child.ignore_cancelled
       )
     join baton.jobs as job on job.id = edge.child_id and job.state = 'suspended'
+    where within is null or job.id in (select unnest(within))
   )
   select id from poisoned
 $$;

@@ -250,6 +250,24 @@ async def test_a_cascade_that_meets_a_retry_cancels_nothing(database: str, plain
         assert await worker.run_all() == 3
 
 
+async def test_a_cascade_stops_before_a_step_that_is_held(database: str) -> None:
+    """What stands behind it is not cancelled without a cause, and nobody looks again at once."""
+    flow = chain()
+    async with Client(database) as client, process(database) as worker:
+        a, b, _ = await client.insert_workflow(flow)
+        await client.cancel_job(a.id)
+        async with connection(database) as conn, conn.transaction():
+            await conn.execute("select from baton.jobs where id = %s for update", [b.id])
+            once = "select unfinished from baton.sweep_releases(0, 0, 100)"
+            assert await value(database, once) is False
+            outcome = "select outcome::text from baton.workflow_steps where step_name = 'c'"
+            assert await value(database, outcome) is None
+        assert await client.retry_job(a.id)
+        await sweep(database)
+        assert await states(database) == {"a": "available", "b": "suspended", "c": "suspended"}
+        assert await worker.run_all() == 3
+
+
 async def test_of_two_retries_of_a_workflow_at_once_one_retries(database: str) -> None:
     flow = chain()
     async with Client(database) as client, process(database) as worker:
