@@ -1,7 +1,7 @@
 -- Which of the given steps are parked and have no more to wait for: what becomes of each (resume: it
 -- runs again), with what result, and why. A signal that came wins over a time that ran out. The end of
 -- a sub-workflow is that of its step. The answer to an approval is a signal; what does not say yes is a
--- no, whoever wrote it. Locks nothing.
+-- no, whoever wrote it. A sub-workflow whose result PostgreSQL refuses has failed for good. Locks nothing.
 create or replace function baton.ended_waits(ids bigint[])
 returns table (job_id bigint, verdict text, result jsonb, cause text)
 language sql stable
@@ -11,8 +11,9 @@ as $$
     step.job_id,
     case
       when step.kind = 'workflow' then case
-        when inner_flow.state = 'completed' then 'completed'
-        when failed.discarded or inner_flow.id is null then 'discarded'
+        when inner_flow.state = 'completed' and returned.reason is null then 'completed'
+        when inner_flow.state = 'completed' or failed.discarded or inner_flow.id is null
+          then 'discarded'
         else 'cancelled'
       end
       when step.kind = 'job' then 'resume'
@@ -26,8 +27,7 @@ as $$
       else wait.on_timeout
     end,
     case
-      when step.kind = 'workflow' and inner_flow.state = 'completed'
-        then baton.workflow_result(inner_flow.id, inner_flow.output)
+      when step.kind = 'workflow' then returned.result
       when step.kind = 'signal' then signal.payload
       when step.kind = 'approval' and signal.name is not null then signal.payload
       when step.kind = 'approval' and wait.on_timeout = 'completed' then jsonb_build_object(
@@ -36,6 +36,9 @@ as $$
     end,
     case
       when step.kind = 'workflow' and inner_flow.id is null then 'its workflow is gone'
+      when step.kind = 'workflow' and returned.reason is not null then format(
+        'what its steps returned is too much for one result, give it an output: %s', returned.reason
+      )
       when step.kind = 'workflow' and inner_flow.state = 'failed' then format(
         'its workflow failed: %s%s',
         array_to_string(completion.failed_steps[1:3], ', '),
@@ -65,6 +68,12 @@ as $$
   ) as answer
   left join baton.workflows as inner_flow on inner_flow.id = step.subworkflow_id
   left join baton.workflow_completions as completion on completion.workflow_id = inner_flow.id
+  left join lateral (
+    select told.result, told.reason
+    from baton.result_or_reason(inner_flow.id, inner_flow.output) as told
+    where step.kind = 'workflow' and inner_flow.state = 'completed'
+    limit 1  -- or it is called for every step, and asked afterwards whether it should have been
+  ) as returned on true
   left join lateral (
     select exists (
       select from baton.workflow_steps as bad

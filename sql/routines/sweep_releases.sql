@@ -2,6 +2,8 @@
 -- people did to workflows: advances the workflows of the oldest rows of workflow_releases that are at
 -- least `age` seconds old. What follows from that in turn is left for the next sweep, which sees it
 -- committed; `unfinished` asks for that one at once. Locks those rows first, skipping what others hold.
+-- What is refused for one row is undone by itself and tried again half a minute later, or else that row
+-- would hold up the whole system; only what may succeed at once, or what stops the session, ends the sweep.
 -- `notices` are the events of all that; they are published if `announce` says so.
 create or replace function baton.sweep_releases(
   age double precision, pause double precision, most integer, announce boolean default true,
@@ -27,7 +29,15 @@ begin
     order by kept.id
     limit most
   loop
-    advance := baton.advance_release(owed, true, aged => true);
+    begin
+      advance := baton.advance_release(owed, true, aged => true);
+    exception
+      when operator_intervention or transaction_rollback or lock_not_available then
+        raise;
+      when others then
+        perform baton.postpone_release(owed, sqlerrm);
+        continue;
+    end;
     continue when advance.complete is null;
     released := released + cardinality(advance.released);
     flows := flows || advance.flows || advance.further_flows;

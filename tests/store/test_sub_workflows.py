@@ -76,6 +76,26 @@ async def test_the_output_of_a_sub_workflow_is_its_result(database: str) -> None
         assert (await step(worker, "last")).result("inner") == "mine"
 
 
+async def test_a_sub_workflow_whose_result_is_too_large_fails_for_good(database: str) -> None:
+    inner = Workflow("inner").fan_out("part", [job() for _ in range(69)])
+    outer = Workflow("outer").add("inner", inner)
+    outer.add("tidy", job(), deps=["inner"], run_on="failed")
+    await insert(database, outer)
+    await sweep(database)
+    async with process(database) as worker:
+        last, *parts = await worker.fetch(100)
+        await worker.complete(*parts)
+        # each is small on the disk
+        large = "update baton.workflow_steps set result = to_jsonb(repeat('x', 4000000)) where "
+        await rows(database, large + "outcome = 'completed' returning 1")
+        await worker.complete(last)
+        await step(worker, "tidy")
+    cause = (await causes(database))["inner"]
+    assert cause.startswith("what its steps returned is too much for one result, give it an output")
+    assert (await states(database))["inner"] == "discarded"
+    assert await value(database, "select count(*) from baton.workflow_releases") == 0
+
+
 async def test_a_sub_workflow_has_what_it_lacks_from_the_one_around_it(database: str) -> None:
     inner = (
         Workflow("inner", context={"b": 3}, tags=["inner"])

@@ -5,12 +5,13 @@ from dataclasses import dataclass
 from typing import Any
 
 import anyio
+import psycopg
 import pytest
 
 from baton import Client, Workflow
 from baton.jobs import Job
 from baton.workflows import Graft
-from tests.support import Process, connection, job, process, rows, value, waiters
+from tests.support import Process, connection, job, process, rows, states, value, waiters
 
 pytestmark = pytest.mark.anyio
 
@@ -175,3 +176,69 @@ async def test_an_operation_during_a_sweep_sees_what_that_did(
                             await anyio.lowlevel.checkpoint()
         await settle(database)
         assert await stands(database, life) == await in_peace(database, client, worker, operate)
+
+
+BREAK = """
+  create function baton.break() returns trigger language plpgsql as $$
+  begin
+    if new.worker = 'tests.broken' and new.state = 'cancelled' then
+      raise exception 'nobody thought of this';
+    end if;
+    return new;
+  end
+  $$;
+  create trigger broken before update on baton.jobs for each row execute function baton.break();
+"""
+
+
+async def test_what_a_sweep_can_not_do_for_one_workflow_does_not_hold_up_the_others(
+    database: str,
+) -> None:
+    broken = Workflow("broken").add("a", job()).add("b", job("tests.broken"), deps=["a"])
+    sound = Workflow("sound").add("c", job()).add("d", job(), deps=["c"])
+    told: list[str | None] = []
+    async with Client(database) as client, connection(database) as conn:
+        a, b = await client.insert_workflow(broken)
+        c, _ = await client.insert_workflow(sound)
+        await client.cancel_job(a.id)
+        await client.cancel_job(c.id)
+        await conn.execute(BREAK)
+        conn.add_notice_handler(lambda notice: told.append(notice.message_primary))
+        await conn.execute(SWEEP)
+        assert await states(database) == {
+            "a": "cancelled",
+            "b": "suspended",
+            "c": "cancelled",
+            "d": "cancelled",
+        }
+        [said] = told
+        assert said is not None
+        assert "nobody thought of this" in said
+        # it is not the first any more, nor tried again at once
+        later = "select inserted_at > now() + interval '10 s' from baton.workflow_releases"
+        assert (await rows(database, later)).count((True,)) == 1
+        # what the slow sweep finds each time is not kept each time
+        again = "insert into baton.workflow_releases (job_ids, announced) values (array[%s], true)"
+        for _ in range(3):
+            await conn.execute(again, [b.id])
+            await conn.execute(SWEEP)
+        assert await value(database, "select count(*) from baton.workflow_releases") == 2
+        await conn.execute("drop trigger broken on baton.jobs")
+        await conn.execute("update baton.workflow_releases set inserted_at = now()")
+        await settle(database)
+    assert (await states(database))["b"] == "cancelled"
+
+
+@pytest.mark.parametrize("code", ["40P01", "55P03", "57014"])
+async def test_a_sweep_that_is_stopped_or_may_succeed_by_itself_changes_nothing(
+    database: str, code: str
+) -> None:
+    flow = Workflow("w").add("a", job()).add("b", job("tests.broken"), deps=["a"])
+    async with Client(database) as client, connection(database) as conn:
+        [first, _] = await client.insert_workflow(flow)
+        await client.cancel_job(first.id)
+        await conn.execute(BREAK.replace("of this'", f"of this' using errcode = '{code}'"))
+        with pytest.raises(psycopg.OperationalError, match="nobody thought of this"):
+            await conn.execute(SWEEP)
+    due = "select inserted_at = '-infinity' from baton.workflow_releases"
+    assert await value(database, due) is True
