@@ -1,7 +1,7 @@
 -- Takes steps that were added while their workflows ran out of them again, with their jobs and with the
--- sub-workflows that they are: what added them runs anew, and adds what it finds then. What runs is told
--- to stop. Given are the parts of those sub-workflows too. The caller holds the locks of their jobs; the
--- workflows are locked here, ascending by id.
+-- sub-workflows that they are, and the budgets of these: what added them runs anew, and adds what it finds
+-- then. What runs is told to stop. Given are the parts of those sub-workflows too. The caller holds the
+-- locks of the budgets and of their jobs; the workflows are locked here, ascending by id.
 create or replace function baton.remove_steps(ids bigint[]) returns void
 language plpgsql
 set enable_seqscan = off set enable_bitmapscan = off set enable_hashjoin = off set enable_mergejoin = off
@@ -30,6 +30,20 @@ begin
   said as (
     delete from baton.workflow_signals as signal
     where signal.workflow_id in (select inner_flow.id from inner_flow)
+  ),
+  budget as (
+    delete from baton.budgets as budget
+    where budget.workflow_id in (select inner_flow.id from inner_flow)
+    returning budget.id
+  ),
+  spending as (
+    delete from baton.budget_spending as part where part.budget_id in (select budget.id from budget)
+  ),
+  reservation as (
+    delete from baton.budget_reservations as each where each.budget_id in (select budget.id from budget)
+  ),
+  hold as (
+    delete from baton.budget_holds as each where each.budget_id in (select budget.id from budget)
   )
   delete from baton.workflow_progress as part
   where part.workflow_id in (select inner_flow.id from inner_flow);

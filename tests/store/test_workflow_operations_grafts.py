@@ -2,11 +2,14 @@
 
 from typing import Any
 
+import anyio
 import pytest
 
 from baton import Client, Workflow
+from baton.llm import Budget
+from baton.workflows import Graft
 from tests.store.test_workflow_operations import of_flow, run, sweep
-from tests.support import job, process, rows, states, value
+from tests.support import connection, job, process, rows, states, value, waiters
 
 pytestmark = pytest.mark.anyio
 
@@ -97,19 +100,19 @@ async def test_a_plain_retry_of_a_step_that_grafted_keeps_its_grafts(database: s
         assert len(await states(database)) == 5
 
 
+INNER = """
+  update baton.workflow_steps as step set grafted_by = split.job_id
+  from baton.workflow_steps as split
+  where step.step_name = 'inner' and split.step_name = 'split' returning 1
+"""
+
+
 async def test_a_sub_workflow_that_was_grafted_is_taken_out_whole(database: str) -> None:
-    inner = Workflow("inner").add("one", job())
+    inner = Workflow("inner", budget=Budget(tokens=3)).add("one", job())
     flow = Workflow("w").add("split", job()).add("inner", inner, deps=["split"])
     async with Client(database) as client, process(database) as worker:
         await client.insert_workflow(flow)
-        await rows(
-            database,
-            """
-            update baton.workflow_steps as step set grafted_by = split.job_id
-            from baton.workflow_steps as split
-            where step.step_name = 'inner' and split.step_name = 'split' returning 1
-            """,
-        )
+        await rows(database, INNER)
         assert await run(database, worker) == ["split", "one"]
         retried = await client.retry_workflow(flow.workflow_id, "split")
         assert {step.step_name for step in retried.removed} == {"inner", "one"}
@@ -118,3 +121,40 @@ async def test_a_sub_workflow_that_was_grafted_is_taken_out_whole(database: str)
         assert await value(database, "select count(*) from baton.workflows") == 1
         assert await value(database, "select count(*) from baton.workflow_edges") == 0
         assert await value(database, "select count(*) from baton.jobs") == 1
+        assert await value(database, "select count(*) from baton.budgets") == 0
+        # the same again, under the same id
+        await client.graft(flow.workflow_id, Graft().add("inner", inner, deps=["split"]))
+        assert await value(database, "select count(*) from baton.budgets") == 1
+        assert await run(database, worker) == ["split", "one"]
+
+
+async def test_a_retry_waits_for_the_budget_that_it_removes_before_it_locks_jobs(
+    database: str,
+) -> None:
+    """Whoever has the budget may go on to a job of it, as an attempt does that asks."""
+    inner = Workflow("inner", budget=Budget(tokens=3)).add("one", job())
+    flow = Workflow("w").add("split", job()).add("inner", inner, deps=["split"])
+    async with (
+        Client(database) as client,
+        process(database) as worker,
+        connection(database) as conn,
+    ):
+        await client.insert_workflow(flow)
+        [one] = await client.get_workflow_jobs(inner.workflow_id)
+        await rows(database, INNER)
+        await worker.complete(*await worker.fetch())
+
+        async def retry() -> None:
+            await client.retry_workflow(flow.workflow_id, "split")
+
+        async with connection(database) as looking, anyio.create_task_group() as tasks:
+            async with conn.transaction():
+                await client.set_budget(workflow=inner.workflow_id, tokens=4, conn=conn)
+                tasks.start_soon(retry)
+                with anyio.fail_after(20):
+                    while await waiters(looking) == 0:
+                        await anyio.lowlevel.checkpoint()
+                await conn.execute("set local lock_timeout = '10s'")
+                assert await client.cancel_job(one.id, conn=conn)
+    assert await states(database) == {"split": "available"}
+    assert await value(database, "select count(*) from baton.budgets") == 0
