@@ -24,7 +24,8 @@ declare
   part record;
   finish record;
   told record;
-  ended bigint[];
+  ended bigint[] := '{}';
+  waiting bigint[] := '{}';
 begin
   further_flows := '{}';
   further := '{}';
@@ -73,7 +74,8 @@ begin
 
   part := baton.release_steps(ids, given.waiting, given.touched);
   released := released || part.released;
-  ended := ended || part.skipped || part.parked;
+  ended := ended || part.skipped;
+  waiting := part.parked;
   complete := complete and part.complete;
   if cardinality(part.parked) > 0 then
     told := baton.parked_events(part.parked);
@@ -84,7 +86,11 @@ begin
   if cardinality(part.quiet) > 0 then
     finish := baton.finish_workflows(part.quiet);
     complete := complete and finish.complete;
-    ended := ended || finish.holders;
+    -- one that ended before its workflow was told and counted then
+    waiting := waiting || array(
+      select step.job_id from baton.workflow_steps as step
+      where step.job_id = any (finish.holders) and step.outcome is null
+    );
     if cardinality(finish.finished) > 0 then
       told := baton.workflow_events(finish.finished);
       further_flows := further_flows || told.flows;
@@ -92,9 +98,13 @@ begin
     end if;
   end if;
 
-  if cardinality(ended) > 0 then
-    insert into baton.workflow_releases as kept (job_ids, inserted_at)
-    values (ended, case when aged then '-infinity' else clock_timestamp() end)
+  if cardinality(ended || waiting) > 0 then
+    insert into baton.workflow_releases as kept (job_ids, announced, inserted_at)
+    values (
+      ended || waiting,
+      cardinality(ended) = 0,  -- who ends one that waits tells and counts it
+      case when aged then '-infinity' else clock_timestamp() end
+    )
     returning kept.id into follow_up;
   end if;
 end

@@ -165,8 +165,8 @@ begin
     order by flow.ordinal
   ),
   owed as (
-    insert into baton.workflow_releases (job_ids, inserted_at)
-    select array_agg((select placed.ids from placed)[step.place]), '-infinity'
+    insert into baton.workflow_releases (job_ids, announced, inserted_at)
+    select array_agg((select placed.ids from placed)[step.place]), true, '-infinity'
     from step
     where step.parked
     having count(*) > 0

@@ -47,9 +47,10 @@ begin
   ),
   kept as (
     -- old enough for the very next sweep, which is called for, and in portions: a look at 20,000 steps
-    -- at once takes minutes where 20 looks at 1,000 take seconds
-    insert into baton.workflow_releases (job_ids, inserted_at)
-    select array_agg(waiting.id order by waiting.id), '-infinity'
+    -- at once takes minutes where 20 looks at 1,000 take seconds. None has ended: one that does so before
+    -- the sweep leaves a row of its own
+    insert into baton.workflow_releases (job_ids, announced, inserted_at)
+    select array_agg(waiting.id order by waiting.id), true, '-infinity'
     from (
       select begun.id, (row_number() over (order by begun.id) - 1) / 1000 as portion
       from begun where begun.state = 'suspended'

@@ -93,9 +93,9 @@ begin
     returning job.id, job.state, job.queue
   ),
   kept as (
-    -- old enough for the very next sweep, which is called for
-    insert into baton.workflow_releases (job_ids, inserted_at)
-    select array_agg(begun.id), '-infinity' from begun where begun.state = 'suspended'
+    -- old enough for the very next sweep, which is called for; their ends will have rows of their own
+    insert into baton.workflow_releases (job_ids, announced, inserted_at)
+    select array_agg(begun.id), true, '-infinity' from begun where begun.state = 'suspended'
     having count(*) > 0
     returning id
   ),

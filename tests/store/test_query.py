@@ -185,6 +185,43 @@ async def test_progress_of_a_large_workflow_follows_a_retry_and_a_skip(
     assert (await client.get_workflow(flow.workflow_id)).progress == progress
 
 
+async def test_a_step_that_ends_before_the_sweep_after_a_retry_counts_once(
+    database: str, client: Client
+) -> None:
+    flow = fan().add("last", job(), deps=["step 0"])
+    await client.insert_workflow(flow)
+    async with process(database) as worker:
+        while jobs := await worker.fetch(400):
+            await worker.acknowledge(*(ended(each, State.DISCARDED) for each in jobs))
+        await client.retry_workflow(flow.workflow_id, ["step 0", "step 1"])
+        await client.skip_step(flow.workflow_id, "step 2", reason="not needed")
+        assert await worker.run_all() == 3
+        while await value(database, "select swept from baton.sweep_releases(0, 0, 100)"):
+            pass
+    progress = await client.progress(flow.workflow_id)
+    assert progress.completed + progress.skipped == 4
+    assert (progress.discarded, progress.cancelled, progress.fraction) == (MANY - 3, 0, 1.0)
+
+
+async def test_a_sub_workflow_that_is_cancelled_with_its_step_is_counted_and_told_once(
+    database: str, client: Client
+) -> None:
+    outer = Workflow("outer").add("inner", Workflow("inner").add("one", job()))
+    await client.insert_workflow(outer)
+    told: list[str] = []
+    async with connection(database) as conn:
+        await conn.execute("update baton.workflows set counted = true")
+        await client.cancel_workflow(outer.workflow_id)
+        swept = True
+        while swept:
+            query = "select swept > 0, notices from baton.sweep_releases(0, 0, 100)"
+            [(swept, notices)] = await (await conn.execute(query)).fetchall()
+            told += [each for each in notices if '"step_name":"inner"' in each]
+    query = "select sum(cancelled) from baton.workflow_progress where workflow_id = %s"
+    assert await value(database, query, outer.workflow_id) == 1
+    assert len(told) == 1
+
+
 async def test_the_steps_of_a_large_workflow_are_not_looked_at(
     database: str, client: Client
 ) -> None:
