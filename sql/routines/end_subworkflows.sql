@@ -2,8 +2,10 @@
 -- was skipped before it began has its steps skipped; one that was cancelled, or skipped while it ran, has
 -- them cancelled, those that run too, and those that would clean up. Sub-workflows of it go with it.
 -- Must run in a transaction that began after theirs committed. Locks the jobs ascending by id and passes
--- over those that somebody else holds; what is still open then, or was grafted meanwhile, makes
--- `complete` false, and the caller keeps its row of workflow_releases.
+-- over those that somebody else holds, and then in the same way the workflows, which are held by whoever
+-- adds steps from outside: what is added later is refused, since no step is open. What is still open, was
+-- grafted meanwhile, or is in other hands makes `complete` false, and the caller keeps its row of
+-- workflow_releases.
 create or replace function baton.end_subworkflows(
   ids bigint[], out skipped bigint[], out complete boolean
 )
@@ -13,6 +15,8 @@ as $$
 declare
   holder record;
   locked bigint[];
+  flows uuid[];
+  kept uuid[];
 begin
   skipped := '{}';
   complete := true;
@@ -49,7 +53,22 @@ begin
         locked, format('step %s, which is this workflow, %s', holder.name, holder.fate)
       );
     end if;
-    complete := complete and not exists (select from baton.open_steps(holder.flow, 1));
+    flows := array(select baton.workflow_family(holder.flow));
+    kept := array(
+      select workflow.id from baton.workflows as workflow
+      where workflow.id = any (flows) and workflow.state <> all ('{completed, failed}')
+      order by workflow.id
+      for no key update skip locked
+    );
+    -- in a statement of its own, which sees what was committed before those locks were had
+    complete := complete
+      and not exists (select from baton.open_steps(holder.flow, 1))
+      and not exists (
+        select from baton.workflows as workflow
+        where workflow.id = any (flows)
+          and workflow.state <> all ('{completed, failed}')
+          and workflow.id <> all (kept)
+      );
   end loop;
 end
 $$;

@@ -5,7 +5,9 @@
 -- Returns the state that it was in; nothing was done if that is completed, or null, for no such step.
 -- Locks the jobs that are concerned ascending by id in one statement, waiting for them, and looks again
 -- in a new one; when that concerns more, the locks are given back and all are taken in order. Then the
--- row of the step, whose job may be gone, and the workflows.
+-- row of the step, whose job may be gone, and the workflows, ascending by id. A sub-workflow is looked
+-- into once more under these locks, as in sql/routines/cancel_workflow.sql: somebody may have been adding
+-- steps from outside, and whoever comes later is refused.
 create or replace function baton.skip_step(
   flow uuid, step_name text, result jsonb default null, reason text default null
 )
@@ -53,13 +55,27 @@ begin
       if exists (select unnest(concerned || inside) except select unnest(known)) then
         raise exception 'more steps are concerned' using errcode = 'BA002';
       end if;
+      perform from baton.workflow_steps as step where step.job_id = chosen.id for no key update;
+      exit when chosen.subworkflow_id is null;
+      perform from baton.workflows as workflow
+      where workflow.id = any (array(
+        select baton.workflow_family(chosen.subworkflow_id)
+        union
+        select step.workflow_id from baton.workflow_steps as step
+        where step.job_id = any (chosen.id || woken)
+      ))
+      order by workflow.id
+      for no key update;
+      inside := array(select baton.open_steps(chosen.subworkflow_id));
+      if exists (select unnest(inside) except select unnest(known)) then
+        raise exception 'a step was added' using errcode = 'BA002';
+      end if;
       exit;
     exception when sqlstate 'BA002' then
       known := known || concerned || inside;
     end;
   end loop;
 
-  perform from baton.workflow_steps as step where step.job_id = chosen.id for no key update;
   perform baton.forget_steps(chosen.id || woken);
   update baton.workflow_steps as step
   set

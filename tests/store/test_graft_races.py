@@ -306,3 +306,90 @@ async def test_what_is_added_onto_a_failure_is_cancelled(database: str) -> None:
         "a": "cancelled",
         "join": "cancelled",
     }
+
+
+def around(inner: Workflow, **options: Any) -> Workflow:
+    return Workflow("outer").add("first", job()).add("inner", inner, deps=["first"], **options)
+
+
+@pytest.mark.parametrize("skipped", [True, False])
+async def test_what_is_added_to_a_sub_workflow_while_its_step_ends_ends_with_it(
+    database: str, skipped: bool
+) -> None:
+    inner = Workflow("inner").add("x", job())
+    outer = around(inner, run_on="failed" if skipped else "completed")
+    async with Client(database) as client, process(database) as worker:
+        first = await begin(client, worker, outer)
+        if not skipped:
+            [_] = await worker.complete(first, capacity=10)
+        _, holder, *_ = await client.get_workflow_jobs(outer.workflow_id)
+        async with connection(database) as conn, conn.transaction():
+            await client.graft(inner.workflow_id, Graft().add("y", job()), conn=conn)
+            if skipped:
+                await worker.complete(first)
+            else:
+                assert await client.cancel_job(holder.id)
+            with anyio.fail_after(60):
+                await sweep(database)
+        await sweep(database)
+    ends = "completed" if skipped else "cancelled"
+    found = await states(database)
+    assert {found[name] for name in ("inner", "x", "y")} == {ends}
+    query = "select count(*) from baton.workflows where state = 'executing'"
+    assert await value(database, query) == 0
+    assert await value(database, "select count(*) from baton.workflow_releases") == 0
+
+
+async def test_a_graft_that_waited_for_the_end_of_the_step_around_it_is_refused(
+    database: str,
+) -> None:
+    inner = Workflow("inner").add("x", job())
+    outer = around(inner)
+    async with Client(database) as client, process(database) as worker:
+        first = await begin(client, worker, outer)
+        [_] = await worker.complete(first, capacity=10)
+        _, holder, *_ = await client.get_workflow_jobs(outer.workflow_id)
+        await client.cancel_job(holder.id)
+
+        async def graft() -> None:
+            with pytest.raises(WorkflowEnded):
+                await client.graft(inner.workflow_id, Graft().add("y", job()))
+
+        await in_turn(database, advance, graft)
+        await sweep(database)
+    assert await states(database) == {"first": "completed", "inner": "cancelled", "x": "cancelled"}
+
+
+@pytest.mark.parametrize("grafted_first", [True, False])
+async def test_a_step_is_skipped_while_others_add_to_the_workflow_that_it_is(
+    database: str, grafted_first: bool
+) -> None:
+    inner = Workflow("inner").add("x", job())
+    outer = around(inner)
+    async with Client(database) as client, process(database) as worker:
+        first = await begin(client, worker, outer)
+        [_] = await worker.complete(first, capacity=10)
+        added: list[bool] = []
+
+        async def graft(conn: Any = None) -> None:
+            try:
+                await client.graft(inner.workflow_id, Graft().add("y", job()), conn=conn)
+            except WorkflowEnded:
+                added.append(False)
+            else:
+                added.append(True)
+
+        async def skip(conn: Any = None) -> None:
+            assert await client.skip_step(outer.workflow_id, "inner", conn=conn)
+
+        if grafted_first:
+            await in_turn(database, graft, skip)
+        else:
+            await in_turn(database, skip, graft)
+        await sweep(database)
+        assert added == [grafted_first]
+    found = await states(database)
+    assert found.pop("inner") == found.pop("first") == "completed"
+    assert set(found.values()) == {"cancelled"}
+    query = "select count(*) from baton.workflows where state = 'executing'"
+    assert await value(database, query) == 0

@@ -1,12 +1,13 @@
 """Operations on workflows while others work on them, with a real wait for a lock."""
 
+from contextlib import suppress
 from typing import Any
 
 import anyio
 import pytest
 
 from baton import Client, Workflow
-from baton.errors import NothingToRetry
+from baton.errors import NothingToRetry, StepCompleted
 from baton.states import State
 from tests.support import (
     connection,
@@ -322,7 +323,9 @@ async def test_a_skip_that_waited_for_a_cascade_wakes_what_that_cancelled(databa
         assert await of_flow(database) == "completed"
 
 
-async def test_retries_and_cancellations_of_one_workflow_do_not_deadlock(database: str) -> None:
+async def test_retries_skips_and_cancellations_of_one_workflow_do_not_deadlock(
+    database: str,
+) -> None:
     flow = Workflow("w").add("inner", Workflow("inner").add("x", job()).add("y", job()))
     for n in range(30):
         flow.add(f"s{n}", job(), deps=[f"s{n - 1}"] if n % 3 else [])
@@ -332,6 +335,8 @@ async def test_retries_and_cancellations_of_one_workflow_do_not_deadlock(databas
         async def steer() -> None:
             for _ in range(8):
                 await client.retry_workflow(flow.workflow_id, "all")
+                with suppress(StepCompleted):
+                    await client.skip_step(flow.workflow_id, "inner")
                 await client.cancel_workflow(flow.workflow_id)
 
         async def follow() -> None:
