@@ -14,7 +14,7 @@ set enable_seqscan = off set enable_bitmapscan = off set enable_hashjoin = off s
 as $$
 declare
   doomed record;
-  candidates bigint[] := array(select baton.poisoned_steps(ids));
+  candidates bigint[] := array(select baton.poisoned_steps(ids, null));
   locked bigint[];
 begin
   cancelled := '{}';

@@ -1,9 +1,10 @@
 -- Waiting steps that can never run because of the given steps: dependents of those that ended badly
 -- and are not ignored, those of the given steps that wait themselves for something that ended badly
 -- or is gone, and everything down the closure, into sub-workflows too. What is parked got through its
--- gate before. Given `within`, the closure goes through these steps only; it is asked for by a query,
--- because `= any (within)` is not looked up in a hash table there. Locks nothing.
-create or replace function baton.poisoned_steps(ids bigint[], within bigint[] default null)
+-- gate before. The closure goes only through steps that are `within`, or through all when that is null; it
+-- is asked for by a query, because `= any (within)` is not looked up in a hash table there. No default: beside
+-- the routine of the version before, a call with `ids` alone would be ambiguous. Locks nothing.
+create or replace function baton.poisoned_steps(ids bigint[], within bigint[])
 returns setof bigint
 language sql stable
 set enable_seqscan = off set enable_bitmapscan = off set enable_hashjoin = off set enable_mergejoin = off
