@@ -29,6 +29,7 @@ from baton.pruning import PruneRule, read_age, read_retention, read_rules
 from baton.queues import SLOTS_LIMIT
 
 _NUMBER = re.compile(r"-?[0-9]{1,9}")
+_NEVER_SHOWN = {"dsn", "listen_dsn", "web_users", "web_tokens"}
 
 
 def _queues(given: Any) -> Any:
@@ -286,6 +287,6 @@ def _sentence(error: ValidationError) -> str:
     name = str(problem["loc"][0]).removeprefix("BATON_").lower() if problem["loc"] else "settings"
     message = problem["msg"].removeprefix("Value error, ")
     message = message[:1].lower() + message[1:]
-    if name in {"dsn", "listen_dsn"} or problem["type"] == "value_error":
+    if name in _NEVER_SHOWN or problem["type"] == "value_error":
         return f"{name}: {message}"
     return f"{name}: {message}, not {problem['input']!r}"

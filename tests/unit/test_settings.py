@@ -211,6 +211,22 @@ def test_the_password_is_never_shown(folder: Path) -> None:
     assert "secret" not in refused()
 
 
+@pytest.mark.parametrize("name", ["web_users", "web_tokens"])
+def test_what_opens_the_live_page_is_never_shown(
+    name: str, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for given in ('["ada:60221023"]', "{ada = 60221023}", '"ada 60221023"', "60221023"):
+        (folder / "baton.toml").write_text(f"{name} = {given}\n")
+        sentence = refused()
+        assert sentence.startswith(f"{name}: ")
+        assert "60221023" not in sentence
+    for given in ('{"ada": 60221023}', '{"ada": ["60221023"]}', '{"60221023', "60221023"):
+        monkeypatch.setenv(f"BATON_{name.upper()}", given)
+        sentence = refused()
+        assert sentence.startswith(f"{name}: ")
+        assert "60221023" not in sentence
+
+
 @pytest.mark.parametrize(
     ("given", "pooled", "direct"),
     [
