@@ -11,6 +11,7 @@ from baton.cli import values
 from baton.cli.acting import acting, recordable
 from baton.cli.filtering import JobFilter, joined
 from baton.cli.job_actions import DryRun, Yes
+from baton.cli.job_ids import named
 from baton.cli.job_many import Many, many, meant
 from baton.cli.job_write import (
     Arg,
@@ -109,9 +110,9 @@ def edit(
             record.message = f"changed job {job.id}"
             return job
 
-    if criteria.is_list and len(criteria.ids or ()) == 1 and not dry_run:
-        [job_id] = criteria.ids or ()
-        say("changed", anyio.run(update, job_id), output=output)
+    ids = named(criteria)
+    if len(ids) == 1 and not dry_run:
+        say("changed", anyio.run(update, ids[0]), output=output)
         return
 
     async def one(client: Client, job_id: int, dry: bool) -> None:

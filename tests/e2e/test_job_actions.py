@@ -144,3 +144,14 @@ def test_a_job_is_edited(database: str, app: Path) -> None:
     assert "is not JSON" in refused(*edit, "--meta", "{", dsn=database)
     assert "it looks like 90, 15m" in refused(*edit, "--schedule-in", "soon", dsn=database)
     assert "no job 12345" in refused("job", "edit", "12345", "--priority=1", dsn=database, code=3)
+
+
+def test_a_job_whose_state_is_another_one_than_was_said_is_not_edited(database: str) -> None:
+    with SyncClient(database) as client:
+        later = client.insert(job(schedule_in=60))
+        edit = ("job", "edit", str(later.id), "--priority=3")
+        assert said(*edit, "state:available", "--dry-run", dsn=database) == "would change 0 jobs\n"
+        assert said(*edit, "state:available", dsn=database) == "changed 0 jobs\n"
+        assert client.get_job(later.id).priority == later.priority
+        assert said(*edit, "state:scheduled", dsn=database) == "changed 1 job\n"
+        assert client.get_job(later.id).priority == 3
