@@ -1,24 +1,33 @@
-"""What is done to jobs by their ids: to each that can have it, and why the others can't."""
+"""What is done to jobs or workflows by ids: to each that can have it, and why not to others."""
 
 import sys
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import typer
 
 from baton.cli.frame import exit_code
 from baton.cli.masking import masked
 from baton.client import Client
-from baton.errors import BatonError, ChangeRefused, JobStateRefused, NotFound
+from baton.errors import (
+    BatonError,
+    ChangeRefused,
+    JobStateRefused,
+    NotFound,
+    NothingToCancel,
+    NothingToRetry,
+)
 from baton.filters import Criteria
 
+Id = TypeVar("Id", int, str)
 TOLD = 3  # of those that were refused, in the audit log
+REFUSALS = (NotFound, ChangeRefused, JobStateRefused, NothingToCancel, NothingToRetry)
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """To how many jobs something was done, and which it could not be done to.
+    """To how many jobs or workflows something was done, and which it could not be done to.
 
     Attributes:
         done: to how many.
@@ -26,7 +35,7 @@ class Outcome:
     """
 
     done: int
-    refused: dict[int, BatonError]
+    refused: Mapping[Any, BatonError]
 
     def told(self, words: str) -> str:
         """Return what the audit log says."""
@@ -59,23 +68,23 @@ def named(criteria: Criteria) -> tuple[int, ...]:
     return (criteria.ids or ()) if criteria.is_list and criteria.states is None else ()
 
 
-async def to_each(ids: Iterable[int], act: Callable[[int], Awaitable[None]]) -> Outcome:
-    """Do something to jobs one by one; those that are gone or can't have it are told apart.
+async def to_each(ids: Iterable[Id], act: Callable[[Id], Awaitable[None]]) -> Outcome:
+    """Do something one by one; those that are gone or can't have it are told apart.
 
     Args:
-        ids: which jobs.
-        act: does it to one; it raises `NotFound`, `ChangeRefused` or `JobStateRefused`.
+        ids: to which jobs or workflows.
+        act: does it to one; it raises one of `REFUSALS`.
 
     Raises:
-        BatonError: the one job that was meant could not have it.
+        BatonError: the one that was meant could not have it.
     """
-    done, refused = 0, dict[int, BatonError]()
-    for job_id in ids:
+    done, refused = 0, dict[Id, BatonError]()
+    for each in ids:
         try:
-            await act(job_id)
+            await act(each)
             done += 1
-        except (NotFound, ChangeRefused, JobStateRefused) as error:
-            refused[job_id] = error
+        except REFUSALS as error:
+            refused[each] = error
     if not done and len(refused) == 1:
         raise next(iter(refused.values()))
     return Outcome(done, refused)

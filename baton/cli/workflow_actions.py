@@ -1,7 +1,6 @@
 """``baton workflow cancel``, ``retry`` and ``skip``."""
 
 import json
-import re
 import sys
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -11,24 +10,23 @@ from uuid import UUID
 import anyio
 import typer
 
+from baton.cli import workflow_ids
 from baton.cli.acting import acting
 from baton.cli.completion import complete_workflow
 from baton.cli.filtering import joined
 from baton.cli.options import Dsn, Schema
 from baton.cli.output import Form, Output, confirm, emit
-from baton.cli.workflow_look import checked
 from baton.cli.workflow_many import Many, counted, many
 from baton.client import Client
 from baton.errors import ConfigurationError, NothingToCancel
 from baton.settings import Settings, load
 from baton.states import State
-from baton.steering import ALL, RetriedStep, Retry, Steered
+from baton.steering import ALL, RetriedStep, Retry, Steered, Steps
 from baton.trees import NAME_LIMIT
 from baton.wording import cut, inert
 
 T = TypeVar("T")
 LISTED = 50  # steps that a person is shown
-_LIKE_ID = re.compile(r"[0-9a-f-]{1,36}", re.IGNORECASE)
 
 Id = Annotated[
     str,
@@ -43,7 +41,7 @@ Which = Annotated[
     typer.Argument(
         metavar="ID|FILTER...",
         autocompletion=complete_workflow,
-        help="The id of a workflow, or its first characters, four at least; or words like "
+        help="Ids of workflows, or their first characters, four at least; or words like "
         "state:failed name:research* since:1d for all that fit.",
     ),
 ]
@@ -74,10 +72,12 @@ def cancel(
 
     Steps that run are stopped, on whichever machine they are. The workflow then fails.
 
-    With a filter, all workflows that fit are meant: those that execute, unless it names states.
+    Of several ids each is cancelled that can be, and the others are named. With a filter, all
+    workflows that fit are meant: those that execute, unless it names states.
     """
     settings = load(dsn=dsn, schema=schema)
-    if (workflow_id := _single(which)) is None:
+    given = workflow_ids.ids(which)
+    if not given:
         where = joined(which)
 
         def act_on_all(client: Client, dry: bool, options: Any) -> Awaitable[Steered]:
@@ -92,6 +92,13 @@ def cancel(
             return count
         raise NothingToCancel(which, (await client.get_workflow(which)).state)
 
+    if len(given) > 1:
+        each = workflow_ids.Each(
+            verb="cancel", participle="cancelled", details={"reason": reason}, act=act
+        )
+        workflow_ids.each(settings, each, given, dry_run, yes, output)
+        return
+    [workflow_id] = given
     if _asks(dry_run, yes):
         _confirm(f"cancel {counted(_run(settings, act, workflow_id))} of workflow {workflow_id}?")
     deed = _Deed("cancel", lambda n: f"cancelled {counted(n)}", {"reason": reason})
@@ -124,15 +131,16 @@ def retry(
 ) -> None:
     """Run steps of a workflow again; the others keep their results.
 
-    With a filter, the failed steps of all workflows that fit run again: of those that failed,
-    unless it names states.
+    Of several ids the failed steps of each run again, and those without any are named. With a
+    filter, those of all workflows that fit: of those that failed, unless it names states.
     """
     if step and everything:
         raise ConfigurationError("--step and --all exclude each other")
     settings = load(dsn=dsn, schema=schema)
-    if (workflow_id := _single(which)) is None:
-        if step or everything:
-            raise ConfigurationError("--step and --all are for one workflow; give its id")
+    given = workflow_ids.ids(which)
+    if len(given) != 1 and (step or everything):
+        raise ConfigurationError("--step and --all are for one workflow; give its id")
+    if not given:
         where = joined(which)
 
         def act_on_all(client: Client, dry: bool, options: Any) -> Awaitable[Steered]:
@@ -140,7 +148,26 @@ def retry(
 
         many(settings, Many("retry", "retried", where), act_on_all, dry_run, yes, output)
         return
+    if len(given) > 1:
+
+        async def count(client: Client, which: UUID, dry: bool) -> int:
+            return len((await client.retry_workflow(which, dry_run=dry)).steps)
+
+        each = workflow_ids.Each(verb="retry", participle="retried", act=count)
+        workflow_ids.each(settings, each, given, dry_run, yes, output)
+        return
     steps = ALL if everything else step or None
+    done = _retry(settings, given[0], steps, dry_run, yes, output)
+    if output.is_data:
+        emit(output, {"action": "retry", **_as_json(done), "dry_run": dry_run})
+    else:
+        list_steps("would run again" if dry_run else "runs again", done)
+
+
+def _retry(
+    settings: Settings, workflow_id: str, steps: Steps, dry_run: bool, yes: bool, output: Form
+) -> Retry:
+    """Run steps of one workflow again; on a terminal they are shown and asked for first."""
 
     def act(client: Client, which: UUID | str, dry: bool) -> Awaitable[Retry]:
         return client.retry_workflow(which, steps, dry_run=dry)
@@ -150,13 +177,8 @@ def retry(
         if not output.is_data:
             list_steps("would run again", planned)
         _confirm(f"retry {counted(len(planned.steps))}?")
-    told: dict[str, Any] = {"all": True} if everything else {"step": step}
-    deed = _Deed("retry", _retried, told)
-    done = _run(settings, act, workflow_id, None if dry_run else deed)
-    if output.is_data:
-        emit(output, {"action": "retry", **_as_json(done), "dry_run": dry_run})
-    else:
-        list_steps("would run again" if dry_run else "runs again", done)
+    told: dict[str, Any] = {"all": True} if steps == ALL else {"step": steps}
+    return _run(settings, act, workflow_id, None if dry_run else _Deed("retry", _retried, told))
 
 
 def skip(
@@ -195,13 +217,6 @@ def skip(
         emit(output, {"action": "skip", "step": step, "was": was.value, "dry_run": dry_run})
     else:
         print(f"{'would skip' if dry_run else 'skipped'} step {step}, which was {was}")
-
-
-def _single(which: Sequence[str]) -> str | None:
-    """Return the id that is meant; ``None`` when it is a filter."""
-    if len(which) != 1 or not _LIKE_ID.fullmatch(which[0].strip()):
-        return None
-    return checked(which[0])
 
 
 @dataclass(frozen=True, slots=True)

@@ -51,7 +51,7 @@ def many(
                     return done
 
     def told(done: Steered) -> str:
-        return f"{participle} {counted(done.steps)} of {_workflows(done.workflows)}"
+        return f"{participle} {of_workflows(done.steps, done.workflows)}"
 
     among = None
     if not dry_run and not yes:
@@ -67,6 +67,11 @@ def many(
         print(f"would {verb} {_workflows(done.workflows)}")
     else:
         print(told(done))
+
+
+def of_workflows(steps: int, workflows: int) -> str:
+    """Say how many steps of how many workflows."""
+    return f"{counted(steps)} of {_workflows(workflows)}"
 
 
 def _workflows(count: int) -> str:

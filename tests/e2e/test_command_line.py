@@ -290,6 +290,71 @@ def test_ids_that_can_not_have_it_are_named_and_the_rest_is_done(
     )
 
 
+def test_of_several_workflows_each_is_steered_that_can_be_and_the_others_are_named(
+    database: str, flows: list[Workflow]
+) -> None:
+    ended, first, second = (str(each.workflow_id) for each in flows)
+    assert said("workflow", "cancel", ended, dsn=database) == "cancelled 1 step\n"
+    ids = [ended, first[:30], first.upper(), second, "ffffffff"]  # one is given twice
+    why = f"workflow {ended} is executing: no step of it is open to be cancelled"
+    sentences = f"error: {why}\nerror: there is no workflow ffffffff\n"
+    dry = invoke("workflow", "cancel", *ids, "--dry-run", dsn=database)
+    assert (dry.exit_code, dry.stdout, dry.stderr) == (
+        5,
+        "would cancel 2 steps of 2 workflows\n",
+        sentences,
+    )
+    done = invoke("workflow", "cancel", *ids, "--reason", "late", "--json", dsn=database)
+    assert (done.exit_code, done.stderr) == (5, sentences)
+    assert json.loads(done.stdout) == {
+        "action": "cancel",
+        "workflows": 2,
+        "steps": 2,
+        "dry_run": False,
+        "refused": [
+            {"id": ended, "error": why},
+            {"id": "ffffffff", "error": "there is no workflow ffffffff"},
+        ],
+    }
+    assert states(database) == ["cancelled"] * 3
+    retried = said("workflow", "retry", first, second, dsn=database)
+    assert retried == "retried 2 steps of 2 workflows\n"
+    again = invoke("workflow", "retry", first, second, dsn=database)
+    assert (again.exit_code, again.stdout) == (5, "retried 0 steps of 0 workflows\n")
+    assert again.stderr.count("there is nothing to retry in workflow") == 2
+    nobody = invoke("workflow", "cancel", "ffffffff", "eeeeeeee", dsn=database)
+    assert (nobody.exit_code, nobody.stdout) == (3, "cancelled 0 steps of 0 workflows\n")
+    refused = invoke("workflow", "retry", first, second, "--all", dsn=database)
+    assert (refused.exit_code, refused.stdout) == (2, "")
+    assert "--step and --all are for one workflow" in refused.stderr
+    with psycopg.connect(database) as conn:
+        deeds = conn.execute(
+            "select kind, subject, message, details from baton.audit_log"
+        ).fetchall()
+    assert deeds[1] == (
+        "workflows",
+        f"{ended} {first} {second} ffffffff",
+        f"cancelled 2 steps of 2 workflows; {why}; there is no workflow ffffffff",
+        {"reason": "late"},
+    )
+    assert len(deeds) == 4
+
+
+def test_at_a_terminal_it_asks_before_several_workflows_are_cancelled(
+    database: str, flows: list[Workflow]
+) -> None:
+    def react(shown: str, keys: int) -> bool:
+        if "cancel 3 steps of 3 workflows? [y/N] " not in shown:
+            return False
+        os.write(keys, b"n\n")
+        return True
+
+    ids = [str(each.workflow_id) for each in flows]
+    ended, shown = at_a_terminal("workflow", "cancel", *ids, dsn=database, react=react)
+    assert ended == 1, shown
+    assert states(database) == ["available"] * 3
+
+
 RACES = [
     ("job", "cancel", "queue:race"),
     ("job", "retry", "queue:race", "--state", "scheduled"),
