@@ -12,8 +12,10 @@ import pytest
 
 from baton import Client, Workflow
 from baton.search.lists import LISTS
+from baton.states import State
 from baton.web.access import Action, Resource, User, only_queues
-from tests.support import insert_in, job, rows, value
+from tests.store.test_gates import sweep
+from tests.support import ended, insert_in, job, process, rows, value
 from tests.web.pages import SAME, page
 
 pytestmark = pytest.mark.anyio
@@ -205,6 +207,105 @@ async def test_a_step_does_not_tell_of_a_workflow_that_is_not_seen(database: str
         assert "inner mail" in inside
         assert ("← outer payroll" in inside) is is_shown
         assert ("Runs after" in step) is is_shown
+
+
+async def failed_inside(database: str, *, last: bool = True) -> tuple[Workflow, Workflow]:
+    """A workflow that failed because its sub-workflow did, with a step after that or without."""
+    inner = Workflow("inner part").add("deep", job())
+    outer = Workflow("outer payroll").add("below", inner)
+    if last:
+        outer.add("salary", job(), deps=["below"])
+    async with Client(database) as client, process(database) as worker:
+        await client.insert_workflow(outer)
+        await sweep(database)
+        [deep] = await worker.fetch()
+        await worker.acknowledge(ended(deep, State.DISCARDED, error='{"message": "no"}'))
+        await sweep(database)
+    found = "select distinct state::text from baton.workflows where id = any (%s)"
+    assert await rows(database, found, [inner.workflow_id, outer.workflow_id]) == [("failed",)]
+    return inner, outer
+
+
+async def stands(database: str) -> Any:
+    """How all workflows and steps stand."""
+    steps = "select id, state::text, attempt, errors from baton.jobs order by id"
+    flows = "select id, state::text, finished_at from baton.workflows order by id"
+    return await rows(database, steps), await rows(database, flows)
+
+
+def promised(preview: httpx.Response) -> dict[str, str]:
+    return dict(re.findall(r'name="(\w+)" value="([^"]*)"', preview.text))
+
+
+INNER_ALONE = {"workflows": "name:inner*"}
+
+
+@pytest.mark.parametrize("scope", [INNER_ALONE, None], ids=["unseen", "refused"])
+@pytest.mark.parametrize("last", [True, False])
+async def test_a_retry_of_a_part_does_not_reach_the_workflow_around_it(
+    database: str, scope: Any, last: bool
+) -> None:
+    inner, outer = await failed_inside(database, last=last)
+    around = Resource("workflow", str(outer.workflow_id))
+
+    def authorize(_user: User, action: Action, resource: Resource) -> bool:
+        return scope is not None or (action, resource) != (Action.RETRY, around)
+
+    root = f"workflows/{inner.workflow_id}/retry"
+    async with scoped(database, lambda _: None) as client:
+        fields = promised(await client.get(root))
+    before = await stands(database)
+    async with scoped(database, lambda _: scope, authorize=authorize) as client:
+        for query in ("", "?step=deep", "?all=1"):
+            preview = await client.get(f"{root}{query}")
+            assert preview.status_code == 403
+            said = re.sub(r"step=deep", "", preview.text)
+            for told in ("outer", "payroll", "salary", str(outer.workflow_id)[:18]):
+                assert told not in said
+        for data in (fields, {**fields, "step": "deep"}, {**fields, "all": "1"}):
+            answer = await client.post(root, data=data, headers=SAME)
+            assert answer.status_code == 403
+            assert "this is a part of another workflow" in answer.text
+            for told in ("outer", "payroll", "salary", str(outer.workflow_id)[:18]):
+                assert told not in answer.text
+    assert await stands(database) == before
+    assert fields["expect"]
+
+
+@pytest.mark.parametrize("scope", [{"workflows": "name:inner*,outer*"}, None])
+async def test_who_may_retry_what_is_around_may_retry_a_part(database: str, scope: Any) -> None:
+    inner, outer = await failed_inside(database)
+    root = f"workflows/{inner.workflow_id}/retry"
+    async with scoped(database, lambda _: scope) as client:
+        preview = await client.get(root)
+        answer = await client.post(root, data=promised(preview), headers=SAME)
+    assert (preview.status_code, answer.status_code) == (200, 303)
+    found = "select state::text from baton.workflows where id = %s"
+    assert await value(database, found, outer.workflow_id) == "executing"
+
+
+async def test_a_retry_of_many_leaves_parts_of_others_alone_and_says_so(database: str) -> None:
+    inner, outer = await failed_inside(database)
+    alone = Workflow("inner of none").add("a", job())
+    async with Client(database) as client:
+        await client.insert_workflow(alone)
+        await client.cancel_workflow(alone.workflow_id)
+    await sweep(database)
+    state = "select state::text from baton.workflows where id = %s"
+    assert await value(database, state, alone.workflow_id) == "failed"
+    async with scoped(database, lambda _: INNER_ALONE) as client:
+        fields = promised(await client.get("bulk/workflows/retry?filter=inner"))
+        assert fields["among"].split() == [str(alone.workflow_id), str(inner.workflow_id)]
+        before = await stands(database)
+        answer = await client.post("bulk/workflows/retry", data=fields, headers=SAME)
+        shown = (await client.get(answer.headers["location"])).text
+    assert answer.status_code == 303
+    assert "retried 1 step of 1 workflow; 1 part of others left alone" in shown
+    assert "payroll" not in shown
+    assert await value(database, state, alone.workflow_id) == "executing"
+    for flow in (inner, outer):
+        assert await value(database, state, flow.workflow_id) == "failed"
+    assert (await stands(database))[0][:3] == before[0][:3]
 
 
 async def test_who_has_no_scope_sees_everything_and_who_sees_nothing_nothing(database: str) -> None:
