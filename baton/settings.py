@@ -238,12 +238,13 @@ def load(**flags: Any) -> Settings:
     """Read the settings.
 
     Args:
-        flags: what was given explicitly, by name of the setting; ``None`` counts as not given.
+        flags: what was given explicitly, by name of the setting; ``None`` and an empty text count
+            as not given.
 
     Raises:
         ConfigurationError: something can't be used; the message says which and why.
     """
-    given = {_field(name): value for name, value in flags.items() if value is not None}
+    given = {_field(name): value for name, value in flags.items() if value not in (None, "")}
     try:
         return Settings(**given)
     except ValidationError as error:
@@ -270,7 +271,7 @@ def _file(settings: type[Settings]) -> dict[str, Any]:
             f"{path} sets {', '.join(unknown)}, which Baton does not know; "
             f"it knows {', '.join(sorted(known))}"
         )
-    return {_field(name): value for name, value in table.items()}
+    return {_field(name): value for name, value in table.items() if value != ""}
 
 
 def _toml(path: Path) -> dict[str, Any] | None:

@@ -66,7 +66,7 @@ def demo(
     )
     with ExitStack() as stack:
         stack.enter_context(_ending_on_sigterm())
-        if dsn is None:
+        if not dsn:
             console.print(f"PostgreSQL: an embedded one, in {data}", markup=False)
             database = stack.enter_context(_server(data))
         else:
@@ -81,7 +81,7 @@ def demo(
             status = anyio.run(_watch, settings, flow, console, processes, kill)
         except _WorkersEnded:
             raise BatonError(f"the worker processes ended: {_last_words(logs)}") from None
-    _conclude(console, status, start=_start_command(data) if dsn is None else None)
+    _conclude(console, status, start=None if dsn else _start_command(data))
 
 
 class _WorkersEnded(BatonError):

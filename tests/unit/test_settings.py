@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
+from baton import Client, SyncClient
 from baton.errors import ConfigurationError
 from baton.settings import load
 
@@ -77,6 +78,23 @@ def test_what_is_empty_or_none_is_not_set(monkeypatch: pytest.MonkeyPatch) -> No
     assert load() == load(dsn=None, schema=None, queues=None, app=None, grace=None)
     monkeypatch.setenv("DATABASE_URL", "postgresql:///database_url")
     assert load().conninfo == "postgresql:///database_url"
+
+
+def test_an_empty_flag_or_key_of_the_file_is_not_set(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = ("dsn", "listen_dsn", "schema", "app", "node", "grace", "prune", "http", "log_level")
+    empty: dict[str, Any] = dict.fromkeys(names, "")
+    assert load(**empty) == load()
+    (folder / "baton.toml").write_text("".join(f'{name} = ""\n' for name in names))
+    assert load() == load(**empty)
+    monkeypatch.setenv("DATABASE_URL", "postgresql:///database_url")
+    assert load(dsn="").conninfo == "postgresql:///database_url"
+    monkeypatch.setenv("BATON_DSN", "postgresql:///baton_dsn")
+    monkeypatch.setenv("BATON_SCHEMA", "mine")
+    assert Client("", schema="").settings == load()
+    assert SyncClient("").settings.conninfo == "postgresql:///baton_dsn"
+    assert load(schema="").db_schema == "mine"
 
 
 def test_pyproject_is_read_where_there_is_no_file_of_ones_own(folder: Path) -> None:
