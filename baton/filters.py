@@ -90,7 +90,7 @@ class Criteria:
             raise InvalidFilter("the filter is empty, and would fit every job; say which are meant")
         return cls(
             ids=_both(_ids(given["ids"]) if "ids" in given else None, search.ids),
-            states=_both(_states(given["state"]) if "state" in given else None, search.states),
+            states=_both(read_states(given["state"]) if "state" in given else None, search.states),
             where=search.conditions,
             queue=_text("queue", given.get("queue")),
             worker=_text("worker", given.get("worker")),
@@ -248,7 +248,12 @@ def _ids(given: Any) -> tuple[int, ...]:
     return tuple(sorted(each for each in ids if 0 < each <= LARGEST_ID))
 
 
-def _states(given: Any) -> tuple[State, ...]:
+def read_states(given: Any) -> tuple[State, ...]:
+    """Return the states that are given, one or several.
+
+    Raises:
+        InvalidFilter: there is no such state.
+    """
     try:
         return tuple(State(each) for each in ([given] if isinstance(given, str) else given))
     except (ValueError, TypeError):

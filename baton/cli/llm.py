@@ -112,7 +112,7 @@ def log(
     """Show what was captured of a step or a job: contexts, requests, responses and errors."""
     settings = load(dsn=dsn, schema=schema)
     is_job = step is None and subject.isdecimal()
-    asked = int(subject) if is_job else checked(subject)
+    asked = int(subject[:20]) if is_job else checked(subject)  # no job has a longer one
     entries = anyio.run(_captured, settings, asked, step, limit)
     if output.is_data:
         emit(output, [entry.as_json() for entry in entries])

@@ -10,6 +10,7 @@ from baton.errors import ConfigurationError
 
 _DELAY = re.compile(r"(\d+(?:\.\d+)?)([smhd]?)")
 _UNITS = {"": 1, "s": 1, "m": 60, "h": 3_600, "d": 86_400}
+_LONGEST = 100 * 365 * 86_400  # seconds
 NOTHING = "none"
 
 
@@ -17,12 +18,15 @@ def delay(option: str, text: str) -> float:
     """Read a delay: seconds, or a number with the unit s, m, h or d.
 
     Raises:
-        ConfigurationError: it is something else.
+        ConfigurationError: it is something else, or longer than 100 years.
     """
     found = _DELAY.fullmatch(text.strip())
     if found is None:
         raise ConfigurationError(f"{option} {text}: it looks like 90, 15m, 1.5h or 2d")
-    return float(found[1]) * _UNITS[found[2]]
+    seconds = float(found[1]) * _UNITS[found[2]]
+    if seconds > _LONGEST:
+        raise ConfigurationError(f"{option} {text}: it is longer than 100 years")
+    return seconds
 
 
 def moment(option: str, text: str) -> datetime:

@@ -174,7 +174,7 @@ def _named(text: str) -> tuple[str, int | None]:
     name, separator, version = text.rpartition("@")
     if not separator:
         return text, None
-    if not version.isdecimal():
+    if not version.isdecimal() or len(version) > 9:  # noqa: PLR2004
         raise ConfigurationError(f"{text}: it looks like research or research@3")
     return name, int(version)
 

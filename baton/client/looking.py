@@ -11,6 +11,7 @@ from baton.filters import (
     WorkflowFilter,
     WorkflowPage,
     check_limit,
+    read_states,
     search_of,
 )
 from baton.jobs import Job
@@ -73,11 +74,13 @@ class Looking:
             limit: how many at most.
 
         Raises:
-            InvalidFilter: a word of the filter can't be understood.
+            InvalidFilter: a word of the filter can't be understood, there is no such state, or the
+                limit is no number above 0.
             DatabaseError: the database refused or is away.
         """
         search = _narrowed(where, state, queue, worker)
-        return await answer(self._database, reading.jobs(search, before=before, limit=limit))
+        asking = reading.jobs(search, before=before, limit=check_limit(limit))
+        return await answer(self._database, asking)
 
     async def running_steps(self, workflow_id: UUID) -> dict[str, str]:
         """Return the names of the steps that run right now, each with its process: host and pid."""
@@ -253,7 +256,8 @@ class SyncLooking:
     ) -> list[Job]:
         """Do what `Looking.list_jobs` does."""
         search = _narrowed(where, state, queue, worker)
-        return answer_sync(self._database, reading.jobs(search, before=before, limit=limit))
+        asking = reading.jobs(search, before=before, limit=check_limit(limit))
+        return answer_sync(self._database, asking)
 
     def running_steps(self, workflow_id: UUID) -> dict[str, str]:
         """Do what `Looking.running_steps` does."""
@@ -326,7 +330,7 @@ class SyncLooking:
 def _narrowed(
     where: str | JobSearch, state: State | str | None, queue: str | None, worker: str | None
 ) -> JobSearch:
-    states = None if state is None else [State(state)]
+    states = None if state is None else read_states(state)
     return search_of(JobSearch, where).narrowed(states=states, queue=queue, worker=worker)
 
 

@@ -216,9 +216,17 @@ def job_number(given: str) -> int:
     Raises:
         NotFound: that is none.
     """
-    if not given.isascii() or not given.isdecimal() or int(given[:20]) > LARGEST_ID:
+    if (number := digits(given)) is None:
         raise NotFound("job", cut(inert(given), 40))
-    return int(given)
+    return number
+
+
+def digits(given: str) -> int | None:
+    """Return a number that can be the id of a job; ``None``: it can't."""
+    if not given.isascii() or not given.isdecimal() or len(given) > len(str(LARGEST_ID)):
+        return None
+    number = int(given)
+    return number if number <= LARGEST_ID else None
 
 
 def markup(text: str) -> Markup:

@@ -149,7 +149,10 @@ def same_origin(connection: HTTPConnection) -> bool:
     origin = connection.headers.get("origin")
     if origin is None:
         return False
-    parts = urlsplit(origin)
+    try:
+        parts = urlsplit(origin)
+    except ValueError:  # such as http://[
+        return False
     host = connection.headers.get("host", "").lower()
     return parts.scheme in {"http", "https"} and bool(host) and parts.netloc.lower() == host
 

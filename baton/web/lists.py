@@ -7,7 +7,6 @@ from uuid import UUID
 
 from baton.errors import FilterTimeout, InvalidFilter
 from baton.failures import ErrorGroup
-from baton.filters import LARGEST_ID
 from baton.queues import QueueStatus
 from baton.search import (
     ApprovalSearch,
@@ -27,7 +26,7 @@ from baton.store.pages import Rate
 from baton.store.queues import COUNTED
 from baton.web import charts
 from baton.web.access import Resource
-from baton.web.desk import Desk
+from baton.web.desk import Desk, digits
 from baton.web.scope import Scope
 from baton.web.view import Context, Load, Params, View
 
@@ -197,9 +196,9 @@ def _number(params: Params, name: str) -> int | None:
     given = params.get(name)
     if not given:
         return None
-    if not given.isdecimal() or not given.isascii() or int(given[:20]) > LARGEST_ID:
+    if (number := digits(given)) is None:
         raise InvalidFilter(f"{name} must be a number, not {given[:40]!r}")
-    return int(given)
+    return number
 
 
 def _moment(given: str | None) -> tuple[datetime, UUID] | None:

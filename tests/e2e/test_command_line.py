@@ -259,6 +259,18 @@ def test_exit_codes_say_what_went_wrong(database: str, code: int, command: str) 
         assert ended.stderr.strip()
 
 
+def test_numbers_that_are_too_long_are_a_sentence(database: str) -> None:
+    digits = "9" * 5_000
+    for words, code in (
+        (("llm", "log", digits), 3),
+        (("template", "show", f"brief@{digits}"), 2),
+        (("workflow", "run", f"brief@{digits}"), 2),
+        (("job", "insert", "w", "--schedule-in", digits), 2),
+    ):
+        ended = invoke(*words, dsn=database)
+        assert (ended.exit_code, ended.stderr.count("\n")) == (code, 1)
+
+
 def test_ids_that_can_not_have_it_are_named_and_the_rest_is_done(
     database: str, jobs: list[int]
 ) -> None:

@@ -59,6 +59,8 @@ async def test_the_steps_of_a_workflow_are_shown_with_their_total(database: str)
 def test_what_can_not_be_asked_is_a_sentence(database: str) -> None:
     for words, code, message in (
         (["--since", "yesterday"], 2, "--since yesterday: it looks like"),
+        (["--since", "1000000d"], 2, "--since 1000000d: it is longer than 100 years"),
+        (["--until", "9" * 400], 2, "9: it is longer than 100 years"),
         (["--by=day", "--timezone=Nowhere"], 2, "'Nowhere' is no time zone"),
         (["abcd"], 3, "there is no workflow abcd"),
     ):

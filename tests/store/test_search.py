@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from baton import Client, Workflow
+from baton import Client, SyncClient, Workflow
 from baton.errors import InvalidFilter
 from baton.search import JobSearch, WorkflowSearch
 from baton.store import matching, sql
@@ -203,6 +203,26 @@ async def test_what_is_no_filter_is_refused(database: str) -> None:
             await client.list_jobs(where=which)
         with pytest.raises(InvalidFilter, match="where must be a filter"):
             await client.list_workflows(where=which)
+
+
+@pytest.mark.parametrize(
+    ("which", "message"),
+    [
+        ({"state": "retriable"}, "state must be of available, "),
+        ({"state": 5}, "state must be of available, "),
+        ({"limit": 0}, "limit must be a whole number above 0, not 0"),
+        ({"limit": "many"}, "limit must be a whole number above 0, not 'many'"),
+        ({"limit": 1 << 70}, "limit must be a whole number above 0"),
+    ],
+)
+async def test_what_jobs_can_not_be_listed_by_is_refused(
+    database: str, which: Any, message: str
+) -> None:
+    async with Client(database) as client:
+        with pytest.raises(InvalidFilter, match=message):
+            await client.list_jobs(**which)
+    with SyncClient(database) as sync_client, pytest.raises(InvalidFilter, match=message):
+        sync_client.list_jobs(**which)
 
 
 async def test_a_filter_that_was_read_before_is_taken_too(database: str) -> None:

@@ -118,7 +118,9 @@ async def test_a_step_whose_job_was_deleted_is_still_shown(database: str) -> Non
         answer = await client.get(f"jobs/{jobs['left']}")
         assert (await client.get("jobs/999999")).status_code == 404
         assert (await client.get("jobs/nonsense")).status_code == 404
-        assert (await client.get("jobs/99999999999999999999")).status_code == 404
+        for number in ("9" * 19, "9" * 20, "0" * 5_000, "9" * 5_000):
+            assert (await client.get(f"jobs/{number}")).status_code == 404
+            assert (await client.get(f"jobs?before={number}")).status_code == 400
         assert (await client.get("workflows/0000")).status_code == 404
     assert answer.status_code == 200
     assert "Its job was deleted" in answer.text
@@ -363,6 +365,22 @@ async def test_cancel_skip_and_signal_act_on_a_workflow(database: str) -> None:
             answer = await client.post(f"{root}/{path}", data=data, headers=SAME)
             assert answer.status_code in {400, 404, 409}, path
     assert await value(database, "select payload from baton.workflow_signals") is True
+
+
+@pytest.mark.parametrize("payload", ["[" * 100_000, "{", "9" * 5_000], ids=["deep", "open", "long"])
+async def test_a_payload_that_can_not_be_read_is_refused(database: str, payload: str) -> None:
+    flow = Workflow("waits").wait_for("approval")
+    async with Client(database) as client:
+        await client.insert_workflow(flow)
+    root = f"workflows/{flow.workflow_id}"
+    async with page(database) as browser:
+        for path, data in (
+            ("signal", {"signal": "approval", "payload": payload}),
+            ("skip", {"step": "approval", "result": payload}),
+        ):
+            answer = await browser.post(f"{root}/{path}", data=data, headers=SAME)
+            assert (answer.status_code, "must be JSON" in answer.text) == (400, True)
+    assert await value(database, "select count(*) from baton.workflow_signals") == 0
 
 
 async def test_single_jobs_are_cancelled_retried_and_deleted(database: str) -> None:

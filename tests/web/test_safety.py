@@ -71,6 +71,7 @@ async def test_every_route_answers_to_no_other_method(database: str) -> None:
         {"origin": "http://localhost.evil.example"},
         {"origin": "http://localhost:81"},
         {"origin": "null"},
+        {"origin": "http://["},
         {"referer": "http://localhost/"},
     ],
 )
