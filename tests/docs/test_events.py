@@ -63,7 +63,7 @@ def page(database: str) -> str:
                 running = "select 1 from baton.jobs where state = 'executing'"
                 while not conn.execute(running).fetchone():
                     await anyio.lowlevel.checkpoint()
-            command = [sys.executable, "live.py", str(flow.workflow_id)]
+            command = [sys.executable, "live.py", str(flow.workflow_id)[:8]]
             with anyio.fail_after(120):
                 async with await anyio.open_process(command, stderr=subprocess.STDOUT) as program:
                     assert program.stdout is not None
