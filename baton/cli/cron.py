@@ -22,6 +22,7 @@ from baton.cli.paging import page
 from baton.cli.tree import inert
 from baton.client import Client
 from baton.crons import Cron
+from baton.errors import NotFound
 from baton.loading import load_registry
 from baton.settings import load
 from baton.workers import Registry
@@ -149,12 +150,15 @@ def next_(
     *,
     output: Output = Form.TABLE,
 ) -> None:
-    """Show when an entry, or an expression, ticks next."""
+    """Show when an entry, or an expression, ticks next.
+
+    Five or six words are an expression unless an entry has that name.
+    """
     after = datetime.now(UTC)
-    if entry.startswith("@") or (len(entry.split()) > 1 and "*" in entry):
+    found = None if _is_expression(entry) else _entry(entry, dsn, schema)
+    if found is None:
         times = crontab.parse(entry, "UTC" if timezone is None else timezone)
     else:
-        found = ask(dsn, schema, lambda client: client.crons.get(entry))
         times = crontab.parse(found.expression, timezone or found.timezone)
         after = max(after, found.last_tick_at or found.inserted_at)
     zone = ZoneInfo(times.timezone)
@@ -169,6 +173,20 @@ def next_(
         print(f"{tick:%a %Y-%m-%d %H:%M:%S %Z}")
     if not ticks:
         print("when the first worker process starts" if times.is_reboot else "never again")
+
+
+def _is_expression(given: str) -> bool:
+    return given.startswith("@") or (len(given.split()) > 1 and "*" in given)
+
+
+def _entry(name: str, dsn: str | None, schema: str | None) -> Cron | None:
+    """Return the entry of a name; ``None``: there is none, and it may be an expression."""
+    try:
+        return ask(dsn, schema, lambda client: client.crons.get(name))
+    except NotFound:
+        if len(name.split()) not in {5, 6}:
+            raise
+        return None
 
 
 def program(app: str | None) -> Registry | None:

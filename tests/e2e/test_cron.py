@@ -78,6 +78,12 @@ def test_the_next_ticks_are_shown_of_an_entry_and_of_an_expression(database: str
     [tick] = json.loads(said(*words, "-n", "1", "--json", dsn=database))
     assert tick.endswith("-01-01T09:00:00+09:00")
     assert said("cron", "next", "@reboot", dsn=database).startswith("when the first worker")
+    assert said("cron", "next", "0 9 1 1 mon", "-n", "2", dsn=database).count("09:00:00 UTC") == 2
+    assert said("cron", "next", "30 0 9 1 1 1", "-n", "1", dsn=database).count("09:00:30 UTC") == 1
+    said("cron", "add", "0 9 1 1 mon", "30 10 1 1 *", "w", dsn=database)
+    assert "10:30:00 UTC" in said("cron", "next", "0 9 1 1 mon", "-n", "1", dsn=database)
+    assert "it has 6 fields" not in refused("cron", "next", "nobody", dsn=database, code=3)
+    assert "its day-of-week can't be" in refused("cron", "next", "1 2 3 4 often", dsn=database)
 
 
 def test_an_entry_that_was_broken_in_psql_is_listed_as_such(database: str) -> None:
