@@ -78,8 +78,9 @@ class Hooks:
     def redact_errors(self, redact: E) -> E:
         """Change every text of an error before it is stored, logged or told.
 
-        ``def redact(job, text)`` gets the messages and tracebacks of failed attempts, and the
-        reasons of ``Discard`` and ``Cancel``, and returns what is kept. Where it raises nothing of
+        ``def redact(job, text)`` gets the messages and tracebacks of failed attempts, the reasons
+        of ``Discard`` and ``Cancel``, what ``backoff`` and ``on_dep_*`` raise, and the texts in
+        errors of models that are captured, and returns what is kept. Where it raises nothing of
         the text is kept. The last one that is registered counts.
 
         Raises:

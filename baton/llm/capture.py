@@ -7,6 +7,7 @@ so.
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -28,6 +29,7 @@ _OPTIONS: dict[str, Any] = {
 }
 
 Redactor = Callable[[Job, str, Any], Any]
+Clean = Callable[[Job, object], str]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,8 +113,13 @@ def _cut(text: bytes, limit: int) -> bytes:
         kept = min(kept - 1, kept * limit // len(cut))
 
 
-def contents(job: Job, kind: str, content: Any) -> Any:
-    """Return what a capture of this kind consists of."""
+def as_it_is(_job: Job, text: object) -> str:
+    """Say all of a text of an error."""
+    return str(text)
+
+
+def contents(job: Job, kind: str, content: Any, clean: Clean = as_it_is) -> Any:
+    """Return what a capture of this kind consists of; texts of an error go through ``clean``."""
     if kind == "context":
         step = job.step
         return {
@@ -124,11 +131,20 @@ def contents(job: Job, kind: str, content: Any) -> Any:
     if isinstance(content, BaseException):
         return {
             "kind": type(content).__qualname__,
-            "message": str(content),
+            "message": clean(job, content),
             "status": getattr(content, "status_code", None),
-            "body": getattr(content, "body", None),
+            # most providers say the message there too
+            "body": _each_text(_plain(getattr(content, "body", None)), partial(clean, job)),
         }
     return content
+
+
+def _each_text(value: Any, change: Callable[[str], str]) -> Any:
+    if isinstance(value, str):
+        return change(value)
+    if isinstance(value, Mapping):
+        return {key: _each_text(each, change) for key, each in value.items()}
+    return [_each_text(each, change) for each in value] if isinstance(value, list) else value
 
 
 def hidden(value: Any) -> Any:

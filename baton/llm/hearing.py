@@ -43,7 +43,8 @@ class Hearing:
     def _complain(self, error: Exception) -> None:
         if not self._complained:
             self._complained = True
-            log.warning("stream.unheard", job_id=self._job.id, error=str(error))
+            told = self._meter.clean(self._job, error)
+            log.warning("stream.unheard", job_id=self._job.id, error=told)
 
     def _record(self, event: Any) -> None:
         used = readable(event)
@@ -94,7 +95,7 @@ class Hearing:
         try:
             said = {**self._transcript.content(), "ended": how}
             if error is not None:
-                said["error"] = contents(self._job, "error", error)
+                said["error"] = contents(self._job, "error", error, self._meter.clean)
         except Exception as problem:
             self._complain(problem)
         else:

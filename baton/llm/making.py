@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 from baton.llm.meter import Capture, Meter
 from baton.llm.tally import Tally
+from baton.redacting import cleaner
 from baton.settings import Settings
 from baton.workers import Registry
 
@@ -31,6 +32,7 @@ def meter_of(
         tariff=settings.prices,
         pricing=registry.pricing,
         redactor=registry.redactor,
+        clean=cleaner(registry.error_redactor),
         debug=settings.llm_debug,
         max_bytes=settings.debug_log_max_bytes,
         announces=announces,

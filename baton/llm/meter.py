@@ -11,7 +11,7 @@ from baton.documents import storable
 from baton.errors import NotPerformed, UnreadableUsage
 from baton.jobs import Job
 from baton.llm import runs
-from baton.llm.capture import MAX_BYTES, Redactor, captured, contents
+from baton.llm.capture import MAX_BYTES, Clean, Redactor, as_it_is, captured, contents
 from baton.llm.pricing import GenaiPrices, Price, Pricing
 from baton.llm.responses import one_by_one, read, readable, responses_in
 from baton.llm.tables import Tariff
@@ -47,6 +47,7 @@ class Meter:
         tariff: the prices of the settings.
         pricing: those of the program; ``None`` for genai-prices.
         redactor: hides what the program wants hidden in captures.
+        clean: says of a text of an error no more than the program wants.
         debug: whether all jobs are captured, and not only those of workflows with ``debug``.
         max_bytes: the largest capture, as JSON.
         announces: whether telemetry tells of usage; not in a child process, whose parent does.
@@ -60,6 +61,7 @@ class Meter:
         tariff: Tariff | None = None,
         pricing: Pricing | None = None,
         redactor: Redactor | None = None,
+        clean: Clean = as_it_is,
         debug: bool = False,
         max_bytes: int = MAX_BYTES,
         announces: bool = True,
@@ -70,6 +72,7 @@ class Meter:
         if tariff is not None:
             self._pricing = tariff.table(self._pricing)
         self._redactor = redactor
+        self.clean = clean
         self._debug = debug
         self._max_bytes = max_bytes
         self._announces = announces
@@ -127,7 +130,7 @@ class Meter:
         for response, found in used:
             met = not isinstance(response, Usage) and tally.has_met(response)
             for usage in found:
-                price = self._price(usage)
+                price = self._price(job, usage)
                 costs.append(None if price is None else price.amount)
                 new = (not met and tally.add(usage, price)) or new
         if new:
@@ -152,15 +155,15 @@ class Meter:
             text, problem = captured(
                 job,
                 kind,
-                contents(job, kind, content),
+                contents(job, kind, content, self.clean),
                 redactor=self._redactor,
                 max_bytes=self._max_bytes,
             )
         except Exception as error:
-            log.warning("capture.failed", kind=kind, error=str(error))
+            log.warning("capture.failed", kind=kind, error=self.clean(job, error))
             return
         if problem is not None:
-            log.warning("redactor.failed", kind=kind, error=problem)
+            log.warning("redactor.failed", kind=kind, error=self.clean(job, problem))
         identity = _identity(job)
         names = ("job_id", "attempt", "workflow_id", "step_name")
         self._on_capture(Capture({**{name: identity[name] for name in names}, "kind": kind}, text))
@@ -205,7 +208,7 @@ class Meter:
         tally: Tally = job.claim.tally
         return tally
 
-    def _price(self, usage: Usage) -> Price | None:
+    def _price(self, job: Job, usage: Usage) -> Price | None:
         """Return a price that can be stored; what goes wrong costs the record, and not the job."""
         try:
             price = self._pricing.price(usage)
@@ -218,7 +221,7 @@ class Meter:
                 amount = round(amount, DIGITS)
             return Price(amount, storable(str(price.source), NAME_LIMIT))
         except Exception as error:
-            log.warning("llm.unpriced", model=usage.model, error=str(error))
+            log.warning("llm.unpriced", model=usage.model, error=self.clean(job, error))
             return None
 
 

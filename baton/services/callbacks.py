@@ -26,7 +26,7 @@ from anyio.abc import TaskGroup, TaskStatus
 
 from baton.errors import DatabaseError
 from baton.jobs import Job
-from baton.outcomes import failure
+from baton.redacting import described
 from baton.services.asking import Caller
 from baton.services.duty import Duty
 from baton.services.threads import Threads
@@ -209,10 +209,15 @@ class Callbacks:
                 if outside and isinstance(error, get_cancelled_exc_class()):
                     raise
                 _forget_cancellation()
-                _report(error)
+                self._report(job, error)
             finally:
                 if self._threads.is_abandoned((job.id, self._key(callback))):
                     self._stuck.add((job.id, self._key(callback)))
+
+    def _report(self, job: Job, error: BaseException) -> None:
+        told = described(job, error, self._registry.error_redactor)
+        facts = {"kind": told.kind, "error": told.message[:500], "traceback": told.traceback}
+        log.error("callback.failed", **facts)
 
     async def _hear(self, callback: Callback) -> None:
         job = callback.job
@@ -274,9 +279,3 @@ def _forget_cancellation() -> None:
     current = asyncio.current_task()
     while current is not None and current.cancelling():
         current.uncancel()
-
-
-def _report(error: BaseException) -> None:
-    told = failure(error)  # an exception whose own methods raise must not do it here
-    facts = {"kind": told.kind, "error": told.message[:500], "traceback": told.traceback}
-    log.error("callback.failed", **facts)

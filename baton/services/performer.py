@@ -34,7 +34,7 @@ from baton.outcomes import (
     failure,
     interpret,
 )
-from baton.redacting import redacted
+from baton.redacting import described, redacted
 from baton.services.admission import Admit
 from baton.services.asking import Caller, skips
 from baton.services.contexts import InContext
@@ -104,8 +104,8 @@ class Performer:
         try:
             await self._complete(job, outcome)
         except Exception as error:
-            failed = failure(error)
-            return _with_backoff(self._registry.find(job.worker), job, concluded(job, failed))
+            failed = concluded(job, failure(error))
+            return self._with_backoff(self._registry.find(job.worker), job, failed)
         return concluded(job, Success(outcome.result))
 
     async def _perform(self, job: Job) -> Outcome:
@@ -121,7 +121,7 @@ class Performer:
         with CancelScope(deadline=current_time() + job.timeout):
             return await self._attempt(definition, job)
         late = failure(AttemptTimeout(job.timeout))
-        return _with_backoff(definition, job, concluded(job, late))
+        return self._with_backoff(definition, job, concluded(job, late))
 
     async def _attempt(self, definition: Definition, job: Job) -> Outcome:
         try:
@@ -143,7 +143,7 @@ class Performer:
                 raise
             _forget_cancellation()
             outcome = failure(_original(definition, error))
-        return _with_backoff(definition, job, concluded(job, outcome))
+        return self._with_backoff(definition, job, concluded(job, outcome))
 
     async def _in_child(self, processes: Processes, job: Job) -> Outcome:
         report = await processes.perform(job)
@@ -197,6 +197,20 @@ class Performer:
 
         return await self._registry.wrap(invoke)(job)
 
+    def _with_backoff(self, definition: Definition, job: Job, outcome: Outcome) -> Outcome:
+        """Ask the worker when to try again; one that raises is as good as none."""
+        if isinstance(outcome, Completed):
+            otherwise = self._with_backoff(definition, job, outcome.otherwise)
+            return replace(outcome, otherwise=otherwise)
+        if not isinstance(outcome, Failure) or definition.backoff is None or outcome.error is None:
+            return outcome
+        try:
+            return replace(outcome, retry_in=seconds(definition.backoff(job, outcome.error)))
+        except BaseException as error:
+            told = described(job, error, self._registry.error_redactor)
+            log.warning("backoff.failed", worker=definition.name, error=told.message)
+            return outcome
+
     def _injected(self, definition: Definition) -> dict[str, Any]:
         injected = {}
         for parameter, name in definition.arguments.resources.items():
@@ -232,20 +246,6 @@ def _decide(job: Job) -> Outcome | None:
     ):
         return Cancel(f"its deadline has passed: {job.deadline.isoformat()}")
     return None
-
-
-def _with_backoff(definition: Definition, job: Job, outcome: Outcome) -> Outcome:
-    """Ask the worker when to try again; one that raises is as good as none."""
-    if isinstance(outcome, Completed):
-        otherwise = _with_backoff(definition, job, outcome.otherwise)
-        return replace(outcome, otherwise=otherwise)
-    if not isinstance(outcome, Failure) or definition.backoff is None or outcome.error is None:
-        return outcome
-    try:
-        return replace(outcome, retry_in=seconds(definition.backoff(job, outcome.error)))
-    except BaseException as error:
-        log.warning("backoff.failed", worker=definition.name, error=failure(error).message)
-        return outcome
 
 
 def _original(definition: Definition, error: BaseException) -> BaseException:

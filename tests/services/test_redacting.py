@@ -1,18 +1,22 @@
-"""What errors say is changed before anybody else hears it. No database: the acks count."""
+"""What errors say is changed before anybody else hears it."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 import pytest
 from structlog.testing import capture_logs
 
-from baton import Cancel, Discard, Error, Job, Telemetry, redact_errors
+from baton import Cancel, Discard, Error, Job, Telemetry, Workflow, redact_errors
 from baton.errors import InvalidHook
+from baton.llm import Debug
 from baton.outcomes import Ack
 from baton.states import State
 from baton.workers import Registry
+from tests.services.test_callbacks import none_left
 from tests.services.test_executor import error_of, make_job, run_all
+from tests.services.test_node import all_final, finished, running, until
+from tests.support import rows
 
 pytestmark = pytest.mark.anyio
 
@@ -128,3 +132,83 @@ def test_the_default_registry_has_it_too() -> None:
     with registry.collecting():
         assert redact_errors(discreet) is discreet
     assert registry.error_redactor is discreet
+
+
+class Refusal(Exception):
+    """What a provider's package raises: it says the same in several places."""
+
+    status_code = 401
+    body = {"error": {"message": f"incorrect key {SECRET}", "tags": [SECRET], "code": 7}}  # noqa: RUF012
+
+
+async def test_what_a_backoff_raises_is_logged_without_it() -> None:
+    def backoff(_job: Job, error: BaseException) -> float:
+        raise LookupError(f"no delay for {error}")
+
+    registry = Registry()
+    registry.redact_errors(discreet)
+    registry.worker(name="w", backoff=backoff)(raises)
+    with capture_logs() as logs:
+        await run_all(registry, [make_job()], slots=1)
+    [said] = [each for each in logs if each["event"] == "backoff.failed"]
+    assert said["error"] == "no delay for refused ***"
+    assert SECRET not in repr(logs)
+
+
+async def test_what_a_callback_raises_is_logged_without_it(database: str) -> None:
+    def hear(_reason: str, _job: Job) -> None:
+        raise LookupError(f"refused {SECRET}")
+
+    registry = Registry()
+    registry.redact_errors(discreet)
+    first = registry.worker(name="first")(cancels)
+
+    @registry.worker(name="second", on_dep_cancelled=hear)
+    async def second(_job: Job) -> None: ...
+
+    flow = Workflow("w").add("a", first.new()).add("b", second.new(), deps=["a"])
+    with capture_logs() as logs:
+        async with running(database, registry) as (_, client):
+            await client.insert_workflow(flow)
+            await until(finished(database))
+            await until(none_left(database))
+    [said] = [each for each in logs if each["event"] == "callback.failed"]
+    assert (said["kind"], said["error"]) == ("LookupError", "refused ***")
+    assert "LookupError: refused ***" in said["traceback"]
+    assert SECRET not in repr(logs)
+
+
+async def test_what_a_call_of_a_model_raises_is_captured_without_it(database: str) -> None:
+    def refuses() -> None:
+        raise Refusal(f"refused {SECRET}")
+
+    async def breaks() -> AsyncIterator[str]:
+        yield "so far"
+        raise Refusal(f"refused {SECRET}")
+
+    registry = Registry()
+    registry.redact_errors(discreet)
+
+    @registry.worker(name="w", max_attempts=1)
+    async def ask(job: Job, stream: bool) -> None:
+        if stream:
+            async for _ in Debug.call_llm(job, breaks):
+                pass
+        Debug.call_llm(job, refuses)
+
+    captured = "select kind, content from baton.workflow_debug_logs order by id"
+    async with running(database, registry, llm_debug=True) as (_, client):
+        await client.insert_all([ask.new(stream=False), ask.new(stream=True)])
+        await until(all_final(database))
+    found = await rows(database, captured)
+    told = [content for kind, content in found if kind == "error"]
+    told += [content["error"] for _, content in found if "error" in content]
+    assert told == 2 * [
+        {
+            "kind": "Refusal",
+            "message": "refused ***",
+            "status": 401,
+            "body": {"error": {"message": "incorrect key ***", "tags": ["***"], "code": 7}},
+        }
+    ]
+    assert SECRET not in repr(found)
