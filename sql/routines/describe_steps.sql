@@ -14,73 +14,78 @@ create or replace function baton.describe_steps(
 language plpgsql
 set plan_cache_mode = force_generic_plan
 as $$
-declare
-  returned boolean;
-  nested boolean;
-  holders bigint[] := '{}';
 begin
+  -- in one statement: between two, a retry of a dependency may forget what it returned
   select
-    '{' || string_agg(
-      '"' || step.job_id::text || '":["' || step.workflow_id::text
-        || '",' || coalesce(to_json(workflow.name)::text, 'null')
-        || ',' || to_json(step.step_name)::text
-        || ',' || array_to_json(step.deps)::text
-        || ',[' || coalesce(own.returned, '') || '],'
-        || case
-          when own.odd or step.result is not null or step.condition is not null
-            or workflow.parent_job_id is not null or workflow.context <> '{}' or wait.job_id is not null
-            then baton.describe_oddities(step, workflow, wait)
-          else '{}'
-        end
-        || ']',
-      ','
-    ) || '}',
-    coalesce(bool_or(own.returned is not null), false),
-    coalesce(bool_or(workflow.parent_job_id is not null), false),
-    coalesce(array_agg(step.workflow_id) filter (where announce and not gate.closed), '{}'),
-    coalesce(array_agg(
-      baton.step_event(
-        step.workflow_id, workflow.name, step.step_name, 'executing', false, step.job_id, job.epoch,
-        job.worker, job.attempt, step.result is not null, null, job.attempted_at
+    told.steps,
+    case
+      when told.returned or told.nested then (
+        select json_object_agg(parent.job_id, json_build_array(parent.step_name, parent.result))
+        from baton.workflow_steps as parent
+        where parent.result is not null
+          and parent.job_id in (
+            select edge.parent_id from baton.workflow_edges as edge
+            where edge.child_id = any (
+              step_ids || case
+                when told.nested
+                  then array(select around.holder_id from baton.holders_of(step_ids) as around)
+              end
+            )
+          )
       )
-    ) filter (where announce and not gate.closed), '{}')
-  into steps, returned, nested, flows, starts
-  from baton.workflow_steps as step
-  left join baton.workflows as workflow on workflow.id = step.workflow_id
-  left join baton.jobs as job on announce and job.id = step.job_id
-  left join baton.workflow_waits as wait on wait.job_id = step.job_id and wait.woken_at is not null
-  cross join lateral (
+    end,
+    told.flows,
+    told.starts
+  into steps, results, flows, starts
+  from (
     select
-      coalesce(bool_or(
-        parent.grafted_by is not null
-        or not baton.surely_met(parent.outcome, parent.skipped, parent.subworkflow_id)
-      ), false) as odd,
-      string_agg(edge.parent_id::text, ',') filter (where parent.result is not null) as returned
-    from baton.workflow_edges as edge
-    left join baton.workflow_steps as parent on parent.job_id = edge.parent_id
-    where edge.child_id = step.job_id
-  ) as own
-  cross join lateral (
-    select own.odd and (
-      select unmet.parent_id from baton.unmet_dependencies as unmet
-      where unmet.child_id = step.job_id
-      limit 1
-    ) is not null as closed
-  ) as gate
-  where step.job_id = any (step_ids);
-
-  if nested then
-    holders := array(select around.holder_id from baton.holders_of(step_ids) as around);
-  end if;
-  if returned or cardinality(holders) > 0 then
-    select json_object_agg(parent.job_id, json_build_array(parent.step_name, parent.result))
-    into results
-    from baton.workflow_steps as parent
-    where parent.result is not null
-      and parent.job_id in (
-        select edge.parent_id from baton.workflow_edges as edge
-        where edge.child_id = any (step_ids || holders)
-      );
-  end if;
+      '{' || string_agg(
+        '"' || step.job_id::text || '":["' || step.workflow_id::text
+          || '",' || coalesce(to_json(workflow.name)::text, 'null')
+          || ',' || to_json(step.step_name)::text
+          || ',' || array_to_json(step.deps)::text
+          || ',[' || coalesce(own.returned, '') || '],'
+          || case
+            when own.odd or step.result is not null or step.condition is not null
+              or workflow.parent_job_id is not null or workflow.context <> '{}' or wait.job_id is not null
+              then baton.describe_oddities(step, workflow, wait)
+            else '{}'
+          end
+          || ']',
+        ','
+      ) || '}' as steps,
+      bool_or(own.returned is not null) as returned,
+      bool_or(workflow.parent_job_id is not null) as nested,
+      coalesce(array_agg(step.workflow_id) filter (where announce and not gate.closed), '{}') as flows,
+      coalesce(array_agg(
+        baton.step_event(
+          step.workflow_id, workflow.name, step.step_name, 'executing', false, step.job_id, job.epoch,
+          job.worker, job.attempt, step.result is not null, null, job.attempted_at
+        )
+      ) filter (where announce and not gate.closed), '{}') as starts
+    from baton.workflow_steps as step
+    left join baton.workflows as workflow on workflow.id = step.workflow_id
+    left join baton.jobs as job on announce and job.id = step.job_id
+    left join baton.workflow_waits as wait on wait.job_id = step.job_id and wait.woken_at is not null
+    cross join lateral (
+      select
+        coalesce(bool_or(
+          parent.grafted_by is not null
+          or not baton.surely_met(parent.outcome, parent.skipped, parent.subworkflow_id)
+        ), false) as odd,
+        string_agg(edge.parent_id::text, ',') filter (where parent.result is not null) as returned
+      from baton.workflow_edges as edge
+      left join baton.workflow_steps as parent on parent.job_id = edge.parent_id
+      where edge.child_id = step.job_id
+    ) as own
+    cross join lateral (
+      select own.odd and (
+        select unmet.parent_id from baton.unmet_dependencies as unmet
+        where unmet.child_id = step.job_id
+        limit 1
+      ) is not null as closed
+    ) as gate
+    where step.job_id = any (step_ids)
+  ) as told;
 end
 $$;

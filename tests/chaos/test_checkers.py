@@ -494,6 +494,8 @@ FORGIVEN: list[tuple[str, History]] = [
     ("crons_tick", ticking(40, 75, kind="immediate")),
     ("sigterm_is_orderly", replace(GOOD, faults=[told_to_end()])),
     ("sigterm_is_orderly", replace(GIVEN_BACK, faults=[told_to_end(code=5)])),
+    # of the same number, and gone long before
+    ("sigterm_is_orderly", replace(RESCUED, faults=[replace(told_to_end(), begun=1, ended=2)])),
     # what the database did not answer in time counts as after a crash
     ("sigterm_is_orderly", replace(RESCUED, faults=[told_to_end(), Fault("immediate", 14, 16)])),
     (

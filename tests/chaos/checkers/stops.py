@@ -41,12 +41,16 @@ def sigterm_is_orderly(history: History) -> Iterator[str]:
 
 
 def _left(history: History, fault: Fault) -> Iterator[tuple[Move, Move]]:
-    """Yield what the process had claimed when it was told, with what became of it."""
+    """Yield what the process had claimed when it ended, with what became of it.
+
+    Later claims are those of another process with its number: in an hour they come round.
+    """
     pid = fault.facts["pid"]
     leases = {record.lease for record in history.files if record.pid == pid and record.lease}
     for moves in history.moves_of.values():
         for claim, move in pairwise(moves):
-            if claim.claims and claim.lease in leases and move.at >= fault.begun:
+            mine = claim.claims and claim.lease in leases and claim.at <= fault.ended
+            if mine and move.at >= fault.begun:
                 yield claim, move
 
 
