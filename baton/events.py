@@ -286,6 +286,10 @@ class Buffer:
             fits = len(newest) <= self._limit // 2
             self._events = deque(newest.values() if fits else [Resumed(reason="overflowed")])
 
+    def peek(self) -> Event | None:
+        """Return the oldest event."""
+        return self._events[0] if self._events else None
+
     def take(self) -> Event | None:
         """Return the oldest event and forget it."""
         return self._events.popleft() if self._events else None

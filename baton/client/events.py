@@ -3,7 +3,7 @@
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from functools import partial
 from random import uniform
-from typing import TypeVar
+from typing import TypeGuard, TypeVar
 from uuid import UUID
 
 import structlog
@@ -93,7 +93,7 @@ class EventSource:
                         if seed:
                             seeds = await _patiently(partial(self._look, subscription, flow))
                     case WorkflowFinished() if flow is not None:
-                        seeds = [*await self._late(subscription, flow), event]
+                        seeds = [*await self._late(subscription, flow, event), event]
                     case _:
                         yield event
         finally:
@@ -111,23 +111,34 @@ class EventSource:
             subscription.heard.is_news(each)
         return seeds
 
-    async def _late(self, subscription: Subscription, workflow_id: UUID) -> Seeds:
+    async def _late(
+        self, subscription: Subscription, workflow_id: UUID, finished: WorkflowFinished
+    ) -> Seeds:
         """Return the ends of steps that were not heard of before that of their workflow.
 
         The process that acknowledged a step publishes its end a moment later, and another one may
-        have finished the workflow by then.
+        have finished the workflow by then. What happens in a rerun stays where it is.
         """
         known = subscription.heard.ended()
         _, found = await _patiently(lambda: states(self._database, workflow_id, heard=known))
-        ended = [
-            each
+        # A workflow has the time at which the transaction began that found it finished, and its
+        # last step may have ended after that. So times decide only where it was retried since.
+        stands = any(
+            isinstance(each, WorkflowFinished) and each.timestamp == finished.timestamp
             for each in found
-            if isinstance(each, StepUpdated)
-            and each.state in FINAL
-            and subscription.heard.is_news(each)
-        ]
-        while isinstance(waiting := subscription.take(), StepUpdated):
+        )
+
+        def is_late(event: Event | None) -> TypeGuard[StepUpdated]:
+            return (
+                isinstance(event, StepUpdated)
+                and event.state in FINAL
+                and (stands or event.timestamp <= finished.timestamp)
+            )
+
+        ended = [each for each in found if is_late(each) and subscription.heard.is_news(each)]
+        while is_late(waiting := subscription.peek()):
             ended.append(waiting)
+            subscription.take()
         return ended
 
 

@@ -64,6 +64,10 @@ class Subscription:
         self.listening.set()
         self._changed.set()
 
+    def peek(self) -> AnyEvent | None:
+        """Return the oldest event that is there, and leave it there."""
+        return self._buffer.peek()
+
     def take(self) -> AnyEvent | None:
         """Return the oldest event that is there."""
         return self._buffer.take()
