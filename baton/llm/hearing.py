@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from threading import Lock
 from typing import Any
+from uuid import uuid4
 
 import structlog
 
@@ -24,6 +25,7 @@ class Hearing:
     def __init__(self, meter: Meter, job: Job) -> None:
         self._meter = meter
         self._job = job
+        self._name = f"stream {uuid4()}"  # its events may have no id, or one each
         self._used: Usage | None = None
         self._transcript = Transcript() if meter.captures(job) else None
         self._over = Lock()  # taken by the first who says that it is over
@@ -54,7 +56,7 @@ class Hearing:
             used = [Usage(output_tokens=said)] if isinstance(said, int) else []
         if used:
             self._used = used[-1] if self._used is None else self._used.followed_by(used[-1])
-            self._meter.record(self._job, self._used)
+            self._meter.record(self._job, self._used, stream=self._name)
 
     @contextmanager
     def reading(self) -> Iterator[None]:

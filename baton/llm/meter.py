@@ -82,16 +82,25 @@ class Meter:
         self._tally(job)
 
     def record(
-        self, job: Job, response: Any, *, model: str | None = None, provider: str | None = None
+        self,
+        job: Job,
+        response: Any,
+        *,
+        model: str | None = None,
+        provider: str | None = None,
+        stream: str | None = None,
     ) -> Decimal | None:
-        """Record what the calls behind a response used; `Job.record_usage` says more."""
+        """Record what the calls behind a response used; `Job.record_usage` says more.
+
+        What is said under the same name of a `stream` is of one call.
+        """
         used = [
             (each, [usage.named(model, provider) for usage in read(each)])
             for each in flat(response)
         ]
         if not used:
             raise UnreadableUsage(response)
-        _, costs = self._count(job, used)
+        _, costs = self._count(job, used, stream)
         known = [cost for cost in costs if cost is not None]
         return sum(known, Decimal(0)) if len(known) == len(costs) else None
 
@@ -122,7 +131,7 @@ class Meter:
         return self._tally(job).is_empty
 
     def _count(
-        self, job: Job, used: Sequence[tuple[Any, list[Usage]]]
+        self, job: Job, used: Sequence[tuple[Any, list[Usage]]], stream: str | None = None
     ) -> tuple[bool, list[Decimal | None]]:
         tally = self._tally(job)
         new = False
@@ -132,7 +141,7 @@ class Meter:
             for usage in found:
                 price = self._price(job, usage)
                 costs.append(None if price is None else price.amount)
-                new = (not met and tally.add(usage, price)) or new
+                new = (not met and tally.add(usage, price, stream=stream)) or new
         if new:
             self._on_change(tally)
             self._tell(job, tally)

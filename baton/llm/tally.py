@@ -16,7 +16,6 @@ from baton.llm.usage import LARGEST, Usage
 _lock = Lock()
 
 Key = tuple[str | None, str | None, str | None]
-Counted = tuple[Usage, Price | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +35,14 @@ class News:
     calls: int
     amounts: dict[str, int]
     cost: Decimal | None
+
+
+@dataclass(slots=True)
+class Call:
+    """What is known of a call; all names of its response stand for the same one."""
+
+    usage: Usage
+    price: Price | None
 
 
 @dataclass(slots=True)
@@ -59,13 +66,12 @@ class Line:
         self.calls += 1
         self._count(usage, price)
 
-    def replace(self, before: Counted, usage: Usage, price: Price | None) -> None:
+    def replace(self, before: Call, usage: Usage, price: Price | None) -> None:
         """Count what is known now of a call instead of what was known before."""
-        old, old_price = before
-        for name, amount in old.amounts.items():
+        for name, amount in before.usage.amounts.items():
             self.amounts[name] -= amount
-        if old_price is not None and self.cost is not None:
-            self.cost -= old_price.amount
+        if before.price is not None and self.cost is not None:
+            self.cost -= before.price.amount
         self._count(usage, price)
 
     def _count(self, usage: Usage, price: Price | None) -> None:
@@ -99,7 +105,7 @@ class Tally:
     def __init__(self, identity: dict[str, Any]) -> None:
         self._identity = identity
         self._lines = [Line()]
-        self._seen: dict[str, Counted] = {}
+        self._seen: dict[str, Call] = {}
         self._met: list[Any] = []
         self._told: dict[Key, tuple[int, dict[str, int], Decimal]] = {}
         self.context_captured = False
@@ -123,23 +129,29 @@ class Tally:
             self._met.append(response)
             return False
 
-    def add(self, usage: Usage, price: Price | None) -> bool:
+    def add(self, usage: Usage, price: Price | None, *, stream: str | None = None) -> bool:
         """Count a call; false when nothing new was said of its response.
 
-        A stream says more and more of the same response: what comes later is counted instead.
+        A stream says more and more of the same response: what comes later is counted instead. Its
+        name says so where its events have no id, or different ones.
         """
         key = _key(usage, price)
+        names = [name for name in (stream, usage.response_id) if name]
         with _lock:
             line = self._line(key)
-            before = self._seen.get(usage.response_id) if usage.response_id else None
-            if before is None:
+            call = next((self._seen[name] for name in names if name in self._seen), None)
+            if call is None:
+                call = Call(usage, price)
                 line.add(usage, price)
-            elif key == _key(*before) and usage.total_tokens > before[0].total_tokens:
-                line.replace(before, usage, price)
+            elif key == _key(call.usage, call.price) and (
+                usage.total_tokens > call.usage.total_tokens
+            ):
+                line.replace(call, usage, price)
+                call.usage, call.price = usage, price
             else:
                 return False
-            if usage.response_id:
-                self._seen[usage.response_id] = (usage, price)
+            for name in names:
+                self._seen.setdefault(name, call)
             return True
 
     def _line(self, key: Key) -> Line:

@@ -5,6 +5,7 @@ import gc
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from datetime import UTC, datetime
+from decimal import Decimal
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -16,10 +17,11 @@ from anyio.to_thread import run_sync
 
 from baton import Job, Registry, State
 from baton.jobs import Claim
-from baton.llm import Debug, llm_worker
+from baton.llm import Debug, Price, Pricing, Usage, llm_worker
 from baton.llm.capture import MAX_BYTES
 from baton.llm.meter import Capture, Meter
 from tests.providers import (
+    CONTENT,
     Reply,
     Stream,
     chat_chunks,
@@ -54,10 +56,10 @@ USED: dict[str, Any] = {"stream_options": {"include_usage": True}}
 class Attempt:
     """An attempt whose captures are noted here, without a database."""
 
-    def __init__(self, *, max_bytes: int = MAX_BYTES) -> None:
+    def __init__(self, *, max_bytes: int = MAX_BYTES, pricing: Pricing | None = None) -> None:
         self.captures: list[Capture] = []
         note = self.captures.append
-        self.meter = Meter(on_capture=note, debug=True, max_bytes=max_bytes)
+        self.meter = Meter(on_capture=note, pricing=pricing, debug=True, max_bytes=max_bytes)
         now = datetime.now(UTC)
         self.job = Job(
             id=1,
@@ -83,10 +85,12 @@ class Attempt:
     def heard(self, kind: str = "response") -> list[Any]:
         return [json.loads(each.content) for each in self.captures if each.row["kind"] == kind]
 
-    def output_tokens(self) -> list[int]:
+    def rows(self) -> list[dict[str, Any]]:
         assert self.job.claim is not None
-        tally = self.job.claim.tally
-        return [row["output_tokens"] for row in tally.rows() if row["calls"]]
+        return [row for row in self.job.claim.tally.rows() if row["calls"]]
+
+    def output_tokens(self) -> list[int]:
+        return [row["output_tokens"] for row in self.rows()]
 
 
 def directly(call: Any, /, *args: Any, **request: Any) -> Any:
@@ -304,6 +308,43 @@ async def test_a_run_of_pydantic_ai_that_streams_is_recorded_and_captured(llm: P
     [[_, answer]] = attempt.heard()
     assert answer["parts"][0]["content"] == "so it is"
     assert attempt.output_tokens() == [100]
+
+
+@pytest.mark.parametrize("ids", [(None,) * 3, ("a", "b", "c"), (None, "b", "c")])
+async def test_a_stream_is_one_call_whatever_ids_its_events_have(
+    ids: tuple[str | None, ...],
+) -> None:
+    seen: list[str | None] = []
+
+    class Listed:
+        def price(self, usage: Usage) -> Price:
+            seen.append(usage.response_id)
+            return Price(Decimal(usage.output_tokens), "listed")
+
+    def contents() -> Iterator[dict[str, Any]]:
+        for tokens, named in enumerate(ids, start=1):
+            used = {"promptTokenCount": 100, "candidatesTokenCount": tokens}
+            yield {**CONTENT, "responseId": named, "usageMetadata": used}
+
+    attempt = Attempt(pricing=Listed())
+    *_, final = attempt.ask(contents)
+    if final["responseId"] is not None:
+        attempt.job.record_usage(final)
+    [row] = attempt.rows()
+    assert (row["calls"], row["input_tokens"], row["output_tokens"]) == (1, 100, 3)
+    assert Decimal(row["cost"]) == 3
+    assert set(seen) <= {*ids}  # and no name of ours
+
+
+async def test_two_streams_without_ids_are_two_calls() -> None:
+    def contents() -> Iterator[dict[str, Any]]:
+        yield {**CONTENT, "responseId": None}
+
+    attempt = Attempt()
+    for _ in range(2):
+        assert len(list(attempt.ask(contents))) == 1
+    [row] = attempt.rows()
+    assert (row["calls"], row["input_tokens"]) == (2, 200)
 
 
 async def test_what_streams_say_of_unknown_forms_harms_nobody() -> None:
