@@ -141,9 +141,10 @@ class Credentials:
         for what, secrets in (("password", users), ("token", tokens)):
             for name, secret in secrets.items():
                 if not name or not secret or ":" in name:
+                    shown = name.partition(":")[0]  # behind it, somebody may mean their secret
                     raise ConfigurationError(
                         f"a name without a colon and a {what} that is not empty are needed, "
-                        f"for {name!r}"
+                        f"for {shown!r}"
                     )
         if unknown := sorted(set(viewers) - users.keys() - tokens.keys()):
             raise ConfigurationError(f"viewers {', '.join(unknown)} have no password and no token")

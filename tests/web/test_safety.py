@@ -213,6 +213,14 @@ def test_credentials_that_can_not_work_are_refused(options: dict[str, Any]) -> N
         baton.web("postgresql://localhost/none", **options)
 
 
+@pytest.mark.parametrize("what", ["users", "tokens"])
+def test_a_secret_that_stands_in_the_name_is_not_shown(what: str) -> None:
+    given: Any = {what: {"ada:secret": "x"}}
+    with pytest.raises(ConfigurationError, match="for 'ada'") as caught:
+        baton.web("postgresql:///nowhere", **given)
+    assert "secret" not in str(caught.value)
+
+
 def test_the_settings_know_the_users_and_show_no_secret(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("BATON_WEB_USERS", "ada:secret, bob:more:secret")
     monkeypatch.setenv("BATON_WEB_VIEWERS", "bob")
