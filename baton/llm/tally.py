@@ -38,14 +38,6 @@ class News:
 
 
 @dataclass(slots=True)
-class Call:
-    """What is known of a call; all names of its response stand for the same one."""
-
-    usage: Usage
-    price: Price | None
-
-
-@dataclass(slots=True)
 class Line:
     """What one model was used for.
 
@@ -53,36 +45,68 @@ class Line:
         key: the model, its provider and where its price is from; ``None`` until there was a call.
         calls: how many.
         amounts: tokens, by their names in `Usage`.
-        cost: in US dollars; ``None`` without a price.
+        paid: in US dollars, for the calls whose price is known.
+        unpriced: how many have none.
     """
 
     key: Key | None = None
     calls: int = 0
     amounts: dict[str, int] = field(default_factory=dict)
-    cost: Decimal | None = None
+    paid: Decimal = Decimal(0)
+    unpriced: int = 0
 
-    def add(self, usage: Usage, price: Price | None) -> None:
+    @property
+    def cost(self) -> Decimal | None:
+        """In US dollars; ``None`` where a call has no price, or there was none."""
+        return None if self.unpriced or not self.calls else self.paid
+
+    @property
+    def named(self) -> Key:
+        """The key as it is shown: without a cost there is no source of prices."""
+        model, provider, source = self.key or (None, None, None)
+        return model, provider, None if self.cost is None else source
+
+    def may_be_of(self, usage: Usage) -> bool:
+        """Whether a call that was counted here may turn out to be this one."""
+        model, provider, _ = self.key or (None, None, None)
+        return model in (None, usage.model) and provider in (None, usage.provider)
+
+    def add(self, usage: Usage, price: Price | None) -> "Call":
         """Count one more call."""
         self.calls += 1
         self._count(usage, price)
+        return Call(self, usage, price)
 
-    def replace(self, before: Call, usage: Usage, price: Price | None) -> None:
-        """Count what is known now of a call instead of what was known before."""
-        for name, amount in before.usage.amounts.items():
+    def replace(self, call: "Call", usage: Usage, price: Price | None) -> None:
+        """Count what is known now of a call instead of what was known before.
+
+        It stays in the line in which it began, because what was written of a line never shrinks,
+        also when its price is from elsewhere by now. A line that began without a price has no
+        place for the source of one, and stays without.
+        """
+        for name, amount in call.usage.amounts.items():
             self.amounts[name] -= amount
-        if before.price is not None and self.cost is not None:
-            self.cost -= before.price.amount
+        if call.price is None:
+            self.unpriced -= 1
+        else:
+            self.paid -= call.price.amount
+        _, _, source = self.key or (None, None, None)
+        if source is None:
+            price = None
         self._count(usage, price)
+        call.usage, call.price = usage, price
 
     def _count(self, usage: Usage, price: Price | None) -> None:
         for name, amount in usage.amounts.items():
             self.amounts[name] = min(self.amounts.get(name, 0) + amount, LARGEST)
-        if price is not None:
-            self.cost = (self.cost or Decimal(0)) + price.amount
+        if price is None:
+            self.unpriced += 1
+        else:
+            self.paid += price.amount
 
     def row(self) -> dict[str, Any]:
         """Return it as columns."""
-        model, provider, source = self.key or (None, None, None)
+        model, provider, source = self.named
         cost = None if self.cost is None else format(self.cost, "f")
         amounts = {name: self.amounts.get(name, 0) for name in Usage().amounts}
         return {
@@ -93,6 +117,15 @@ class Line:
             "cost": cost,
             **amounts,
         }
+
+
+@dataclass(slots=True)
+class Call:
+    """What is known of a call; all names of its response stand for the same one."""
+
+    line: Line
+    usage: Usage
+    price: Price | None
 
 
 class Tally:
@@ -135,19 +168,13 @@ class Tally:
         A stream says more and more of the same response: what comes later is counted instead. Its
         name says so where its events have no id, or different ones.
         """
-        key = _key(usage, price)
         names = [name for name in (stream, usage.response_id) if name]
         with _lock:
-            line = self._line(key)
             call = next((self._seen[name] for name in names if name in self._seen), None)
             if call is None:
-                call = Call(usage, price)
-                line.add(usage, price)
-            elif key == _key(call.usage, call.price) and (
-                usage.total_tokens > call.usage.total_tokens
-            ):
-                line.replace(call, usage, price)
-                call.usage, call.price = usage, price
+                call = self._line(_key(usage, price)).add(usage, price)
+            elif usage.total_tokens > call.usage.total_tokens and call.line.may_be_of(usage):
+                call.line.replace(call, usage, price)
             else:
                 return False
             for name in names:
@@ -171,9 +198,10 @@ class Tally:
             for line in self._lines:
                 if line.key is None:
                     continue
-                cost = line.cost or Decimal(0)
-                now = line.calls, dict(line.amounts), cost
                 old_calls, old, old_cost = self._told.get(line.key, (0, {}, Decimal(0)))
+                # while it is not known, what was told of it stands
+                cost = old_cost if line.cost is None else line.cost
+                now = line.calls, dict(line.amounts), cost
                 if now == (old_calls, old, old_cost):
                     continue
                 self._told[line.key] = now
@@ -182,7 +210,7 @@ class Tally:
                     name: max(0, now[1].get(name, 0) - old.get(name, 0)) for name in Usage().amounts
                 }
                 price = None if line.cost is None else max(Decimal(0), cost - old_cost)
-                found.append(News(*line.key, line.calls - old_calls, grown, price))
+                found.append(News(*line.named, line.calls - old_calls, grown, price))
             return found
 
     def end(self, state: str, duration: float) -> None:
