@@ -5,7 +5,6 @@ workers that it has registered, under its lease, calls ``on_dep_cancelled`` or `
 and deletes the row with its next look. What a dead process had claimed is called again.
 """
 
-import asyncio
 import inspect
 from collections.abc import Hashable
 from contextlib import suppress
@@ -18,7 +17,6 @@ from anyio import (
     Event,
     Lock,
     create_task_group,
-    current_effective_deadline,
     get_cancelled_exc_class,
     move_on_after,
 )
@@ -28,6 +26,7 @@ from baton.errors import DatabaseError
 from baton.jobs import Job
 from baton.redacting import described
 from baton.services.asking import Caller
+from baton.services.cancelling import ends, forget_cancellation
 from baton.services.duty import Duty
 from baton.services.threads import Threads
 from baton.store import callbacks as store
@@ -205,10 +204,9 @@ class Callbacks:
                     log.error("callback.failed", error=f"it took longer than {self._timeout:g} s")
             except BaseException as error:
                 # a cancellation from outside must go on; one that user code raised is its failure
-                outside = current_effective_deadline() == float("-inf")
-                if outside and isinstance(error, get_cancelled_exc_class()):
+                if ends() and isinstance(error, get_cancelled_exc_class()):
                     raise
-                _forget_cancellation()
+                forget_cancellation()
                 self._report(job, error)
             finally:
                 if self._threads.is_abandoned((job.id, self._key(callback))):
@@ -272,10 +270,3 @@ async def call(
         await hear(reason, job)
     else:
         await threads.run((job.id, key), lambda: hear(reason, job))
-
-
-def _forget_cancellation() -> None:
-    """Undo ``asyncio.current_task().cancel()`` by user code."""
-    current = asyncio.current_task()
-    while current is not None and current.cancelling():
-        current.uncancel()

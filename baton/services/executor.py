@@ -17,7 +17,7 @@ from time import perf_counter
 from typing import Any
 
 import structlog
-from anyio import CancelScope, Event, create_task_group, current_effective_deadline
+from anyio import CancelScope, Event, create_task_group
 from anyio.abc import TaskStatus
 
 from baton.jobs import Job
@@ -34,6 +34,7 @@ from baton.outcomes import (
     settle,
 )
 from baton.services.admission import Admit
+from baton.services.cancelling import ends, forget_cancellation
 from baton.services.contexts import InContext
 from baton.services.grafting import MAX_ARGS_BYTES, Completer, refuse
 from baton.services.lanes import Attempt, Lane, Pace
@@ -260,16 +261,16 @@ class Executor:
                         else:
                             await self._run_attempt(lane, attempt, scope)
                             if task is not None and task.cancelling():
-                                await _forget_cancellation(task)
+                                await _settle_cancellation()
             except asyncio.CancelledError:
-                if _ends():
+                if ends():
                     raise
                 # by code of a job, after its end: it kept the task, or let a timer cancel it
                 log.warning("runner.cancelled")
                 if resting is not None and resting.done() and not resting.cancelled():
                     lane = resting.result()  # it was on its way there
             if task is not None and task.cancelling():
-                await _forget_cancellation(task)
+                await _settle_cancellation()
 
     async def _doubt(self, lane: Lane) -> None:
         """Wait until what waits may begin after all, or was taken away."""
@@ -289,7 +290,7 @@ class Executor:
             if attempt.stopped is not None:
                 context.run(self._conclude, attempt, GiveBack())
                 raise
-            if _ends():
+            if ends():
                 self._forget(attempt)
                 raise
             outcome = failure(error)
@@ -339,19 +340,13 @@ class Executor:
             self._on_free(job)
 
 
-def _ends() -> bool:
-    """Whether what runs here was cancelled by Baton: its process ends, or its job was stopped."""
-    return current_effective_deadline() == float("-inf")
-
-
-async def _forget_cancellation(task: asyncio.Task[Any]) -> None:
-    """Undo what code of a job did to the task that it ran in, which outlives the job."""
-    if _ends():
+async def _settle_cancellation() -> None:
+    """Undo what code of a job did to the task that it ran in, also what is still to come."""
+    if ends():
         return
     with suppress(asyncio.CancelledError):
-        await asyncio.sleep(0)  # it may be still to come
-    while task.cancelling():
-        task.uncancel()
+        await asyncio.sleep(0)
+    forget_cancellation()
 
 
 def _stopped(outcome: Outcome) -> Outcome:

@@ -4,7 +4,6 @@ It calls the user's code with its arguments, resources and context, inside the m
 the time that it may take, and turns whatever comes of that into an outcome.
 """
 
-import asyncio
 from collections.abc import Mapping
 from contextvars import copy_context
 from dataclasses import replace
@@ -13,7 +12,6 @@ from typing import Any
 import structlog
 from anyio import (
     CancelScope,
-    current_effective_deadline,
     current_time,
     get_cancelled_exc_class,
 )
@@ -37,6 +35,7 @@ from baton.outcomes import (
 from baton.redacting import described, redacted
 from baton.services.admission import Admit
 from baton.services.asking import Caller, skips
+from baton.services.cancelling import ends, forget_cancellation
 from baton.services.contexts import InContext
 from baton.services.grafting import MAX_ARGS_BYTES, Completer, grafting
 from baton.services.processes import Processes
@@ -138,10 +137,9 @@ class Performer:
                 outcome = await _kept(job, outcome)
         except BaseException as error:
             # a cancellation from outside must go on; one that user code raised is its failure
-            outside = current_effective_deadline() == float("-inf")
-            if outside and isinstance(error, get_cancelled_exc_class()):
+            if ends() and isinstance(error, get_cancelled_exc_class()):
                 raise
-            _forget_cancellation()
+            forget_cancellation()
             outcome = failure(_original(definition, error))
         return self._with_backoff(definition, job, concluded(job, outcome))
 
@@ -253,10 +251,3 @@ def _original(definition: Definition, error: BaseException) -> BaseException:
     cause = error.__cause__
     hidden = isinstance(error, RuntimeError) and isinstance(cause, StopIteration)
     return cause if hidden and cause is not None and not definition.is_async else error
-
-
-def _forget_cancellation() -> None:
-    """Undo ``asyncio.current_task().cancel()`` by user code: the runner outlives the job."""
-    current = asyncio.current_task()
-    while current is not None and current.cancelling():
-        current.uncancel()

@@ -1,6 +1,6 @@
 -- The id below which a pass of prune_jobs begins. When every rule spares the young, and none keeps a
--- number of jobs, which would count them, those of a large table need no look: ids grow with insertion, so the first job that is young enough is found by
--- halving, which reads a few dozen rows. Locks nothing.
+-- number of jobs, which would count them, those of a large table need no look: ids grow with insertion,
+-- so the first job that is young enough is found by halving, which reads a few dozen rows. Locks nothing.
 create or replace function baton.prune_from(rules jsonb, most integer) returns bigint
 language plpgsql stable
 set enable_seqscan = off set enable_bitmapscan = off

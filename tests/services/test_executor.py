@@ -60,7 +60,11 @@ async def run(function: Callable[..., Any], job: Job | None = None) -> Ack:
     return ack
 
 
-async def run_all(registry: Registry, jobs: list[Job], slots: int = 5) -> list[Ack | None]:
+@asynccontextmanager
+async def executing(
+    registry: Registry, slots: int
+) -> AsyncIterator[tuple[Executor, list[Ack | None]]]:
+    """An executor that runs, and the acknowledgements of what has ended."""
     acks: list[Ack | None] = []
     executor = Executor(
         registry,
@@ -70,11 +74,16 @@ async def run_all(registry: Registry, jobs: list[Job], slots: int = 5) -> list[A
     )
     async with anyio.create_task_group() as tasks:
         await tasks.start(executor.run)
+        yield executor, acks
+        tasks.cancel_scope.cancel()
+
+
+async def run_all(registry: Registry, jobs: list[Job], slots: int = 5) -> list[Ack | None]:
+    async with executing(registry, slots) as (executor, acks):
         for job in jobs:
             executor.submit(job)
         with anyio.fail_after(60):
             await executor.wait_idle()
-        tasks.cancel_scope.cancel()
     return acks
 
 
@@ -249,22 +258,13 @@ async def test_a_job_that_swallows_a_cancellation_of_its_task_leaves_nothing_to_
     registry.worker(name="stubborn")(stubborn)
     registry.worker(name="block")(block)
     registry.worker(name="good")(lambda _job: None)
-    acks: list[Ack | None] = []
-    executor = Executor(
-        registry,
-        queues={"default": 1},
-        max_result_bytes=1_000,
-        on_done=lambda _, ack: acks.append(ack),
-    )
-    async with anyio.create_task_group() as tasks:
-        await tasks.start(executor.run)
+    async with executing(registry, slots=1) as (executor, acks):
         for number, name in enumerate(("stubborn", "block", "good"), 1):
             executor.submit(make_job(number, name))
         with anyio.fail_after(60):
             await blocked.wait()
             executor.stop_jobs([(2, 1)], Stop.REVOKED)
             await executor.wait_idle()
-        tasks.cancel_scope.cancel()
     assert [ack and (ack.id, ack.state) for ack in acks] == [
         (1, State.COMPLETED),
         None,  # it was revoked
@@ -291,15 +291,7 @@ async def test_a_cancellation_that_comes_after_the_end_of_its_job_hits_nobody(
     registry = Registry()
     registry.worker(name="late")(late)
     registry.worker(name="good")(lambda _job: None)
-    acks: list[Ack | None] = []
-    executor = Executor(
-        registry,
-        queues={"default": slots},
-        max_result_bytes=1_000,
-        on_done=lambda _, ack: acks.append(ack),
-    )
-    async with anyio.create_task_group() as tasks:
-        await tasks.start(executor.run)
+    async with executing(registry, slots) as (executor, acks):
         for number in range(0, 30, 3):
             executor.submit(make_job(number, "late"))
             executor.submit(make_job(number + 1, "late"))
@@ -309,7 +301,6 @@ async def test_a_cancellation_that_comes_after_the_end_of_its_job_hits_nobody(
             executor.submit(make_job(number + 2, "good"))
             with anyio.fail_after(60):
                 await executor.wait_idle()
-        tasks.cancel_scope.cancel()
     assert sorted(ack.id for ack in acks if ack) == list(range(30))
     assert {ack.state for ack in acks if ack} == {State.COMPLETED}
 
@@ -325,15 +316,7 @@ async def test_a_lane_is_not_forgotten_by_a_runner_that_is_cancelled_on_its_way_
 
     registry = Registry()
     registry.worker(name="first")(first)
-    acks: list[Ack | None] = []
-    executor = Executor(
-        registry,
-        queues={"default": 1},
-        max_result_bytes=1_000,
-        on_done=lambda _, ack: acks.append(ack),
-    )
-    async with anyio.create_task_group() as tasks:
-        await tasks.start(executor.run)
+    async with executing(registry, slots=1) as (executor, acks):
         executor.submit(make_job(1, "first"))
         await executor.wait_idle()
         for _ in range(3):
@@ -342,7 +325,6 @@ async def test_a_lane_is_not_forgotten_by_a_runner_that_is_cancelled_on_its_way_
         runner[0].cancel()
         with anyio.fail_after(60):
             await executor.wait_idle()
-        tasks.cancel_scope.cancel()
     assert [ack and ack.id for ack in acks] == [1, 2]
 
 

@@ -21,7 +21,14 @@ from baton.states import State
 from baton.worker_class import Worker
 from baton.workers import Registry
 from tests.services.conftest import Limits
-from tests.services.test_executor import NOW, error_of, make_job, make_step, run_all
+from tests.services.test_executor import (
+    NOW,
+    error_of,
+    executing,
+    make_job,
+    make_step,
+    run_all,
+)
 
 pytestmark = pytest.mark.anyio
 
@@ -91,20 +98,11 @@ async def test_code_that_raises_when_the_process_stops_is_given_back_uncharged()
         except asyncio.CancelledError:
             raise ValueError("not now") from None
 
-    acks: list[Ack | None] = []
-    executor = Executor(
-        registry,
-        queues={"default": 1},
-        max_result_bytes=1_000,
-        on_done=lambda _, ack: acks.append(ack),
-    )
-    async with anyio.create_task_group() as tasks:
-        await tasks.start(executor.run)
+    async with executing(registry, slots=1) as (executor, acks):
         executor.submit(make_job())
         await started.wait()
         executor.stop(Stop.GIVE_BACK)
         await executor.wait_idle()
-        tasks.cancel_scope.cancel()
     [ack] = acks
     assert ack is not None
     assert (ack.state, ack.refund) == (State.AVAILABLE, True)

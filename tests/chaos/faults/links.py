@@ -11,7 +11,7 @@ import psycopg
 
 from tests.chaos import network
 from tests.chaos.faults.kind import Arena, fault, pick
-from tests.chaos.fleet import TTL
+from tests.chaos.fleet import TTL, Worker
 from tests.chaos.generator import LONGEST
 from tests.chaos.proxy import Link
 
@@ -50,6 +50,11 @@ def _behind(arena: Arena, link: Link) -> int:
     return next((worker.number for worker in arena.fleet.workers if worker.link is link), -1)
 
 
+def _away(worker: Worker, at: float, seconds: float) -> dict[str, Any]:
+    """Return what is known of a process that was cut off from then on for so long."""
+    return {"pid": worker.pid, "worker": worker.number, "from": at, "seconds": round(seconds, 2)}
+
+
 @fault("links")
 async def half_open(arena: Arena, draw: Random) -> Mapping[str, Any] | None:
     """Nothing is forwarded any more, and nobody is told; in the end the connections are reset."""
@@ -65,12 +70,7 @@ async def half_open(arena: Arena, draw: Random) -> Mapping[str, Any] | None:
         worker.link.cut()
         worker.link.hold(on=False)
         worker.busy = False
-    return {
-        "pid": worker.pid,
-        "worker": worker.number,
-        "from": at,
-        "seconds": round(seconds, 2),
-    }
+    return _away(worker, at, seconds)
 
 
 @fault("links")
@@ -98,13 +98,7 @@ async def late(arena: Arena, draw: Random) -> Mapping[str, Any] | None:
     finally:
         worker.link.hold(on=False)
         worker.busy = False
-    return {
-        "pid": worker.pid,
-        "worker": worker.number,
-        "from": at,
-        "seconds": round(time.time() - at, 2),
-        "lost": lost,
-    }
+    return {**_away(worker, at, time.time() - at), "lost": lost}
 
 
 async def _asked(arena: Arena, query: str, params: Mapping[str, Any]) -> int | None:
@@ -183,12 +177,7 @@ async def unplug(arena: Arena, draw: Random) -> Mapping[str, Any] | None:
     finally:
         namespace.plug(up=True)
         worker.busy = False
-    return {
-        "pid": worker.pid,
-        "worker": worker.number,
-        "from": at,
-        "seconds": round(seconds, 2),
-    }
+    return _away(worker, at, seconds)
 
 
 @fault("links", network.missing)
