@@ -23,6 +23,8 @@ log = structlog.get_logger("baton.lookout")
 
 INTERVAL = 1.0  # seconds
 PATIENCE = 1.4  # seconds without a renewal after which a lease is looked at closely
+PASSING = 1e-5  # seconds without a look at jobs, for each entry of an index that the last one read
+LONGEST_REST = 60.0  # seconds
 RESCUE_REST = 30.0  # seconds after which to look for jobs without a lease though none has gone
 
 
@@ -44,7 +46,9 @@ class Lookout:
     """Looks, and wakes those who have something to do, each at its time.
 
     It is the net under notifications too: what was said and not heard is found a second later, and
-    jobs that nobody was told of after ``poll_interval``.
+    jobs that nobody was told of after ``poll_interval``; or later, where it has to walk over many
+    jobs that it does not see. Those of a large insert that is not committed yet are such, and each
+    process would walk over all of them each second.
 
     Args:
         database: where.
@@ -78,6 +82,7 @@ class Lookout:
         self._wake = wake
         self._poll_interval = poll_interval
         self._polled_at = monotonic()
+        self._rests_until = 0.0
         self._before: Found | None = None
         self.duty = Duty("look", interval=min(poll_interval, INTERVAL), perform=self.look)
 
@@ -88,13 +93,14 @@ class Lookout:
             DatabaseError: the database refused or is away.
         """
         before, posts = self._before, self._posts
+        jobs = monotonic() >= self._rests_until
         found = await look_around(
             self._database,
             lease=self._lease.lease,
-            queues=self._served(),
-            hungry=self._hungry() if self._polls() else (),
+            queues=self._served() if jobs else (),
+            hungry=self._hungry() if jobs and self._polls() else (),
             workers=self._listeners(),
-            others=posts.staging.spares,
+            others=jobs and posts.staging.spares,
             age=AGE,
             silence=SILENCE,
             # a new process may come because another one died a moment ago
@@ -102,6 +108,8 @@ class Lookout:
             machine=this_machine(),
         )
         self._before = found
+        if jobs:
+            self._rests_until = monotonic() + min(found.passed * PASSING, LONGEST_REST)
         for queue in found.ready:
             self._wake(queue)
         await self._bury(found.near)
@@ -113,7 +121,7 @@ class Lookout:
         ):
             if seconds is not None:
                 duty.wake_in(seconds)
-        if not found.others_due:
+        if jobs and not found.others_due:
             posts.staging.spare()
         for duty, has_work in (
             (posts.rescuing, found.rescued_ago > RESCUE_REST),

@@ -15,6 +15,7 @@ class Found:
         misplaced: whether jobs have not the partition that they ought to have.
         stage_in: seconds until the next job is due; ``None`` when there is none, as for all times.
         others_due: whether jobs of other queues are due.
+        passed: how many entries of indexes were read to find out about jobs.
         time_in: seconds until the next wait, or the deadline of a workflow, is over.
         sweep_in: seconds until what a cycle left has to be finished by others.
         rescue_in: seconds until a lease is dead unless it is renewed.
@@ -31,6 +32,7 @@ class Found:
     misplaced: bool
     stage_in: float | None
     others_due: bool
+    passed: int
     time_in: float | None
     sweep_in: float | None
     rescue_in: float | None
@@ -85,7 +87,7 @@ async def look_around(
         "machine": machine,
     }
     [row] = await database.run("duties_look", params)
-    ready, misplaced, stage_in, others_due, *rest = row
+    ready, misplaced, stage_in, others_due, passed, *rest = row
     time_in, sweep_in, rescue_in, near, processes, *rest = rest
     rescued_ago, leases, said, crons, callbacks, budgets = rest
     return Found(
@@ -93,6 +95,7 @@ async def look_around(
         misplaced=bool(misplaced),
         stage_in=_seconds(stage_in),
         others_due=others_due,
+        passed=int(passed),
         time_in=_seconds(time_in),
         sweep_in=_seconds(sweep_in),
         rescue_in=_seconds(rescue_in),

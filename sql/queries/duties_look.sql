@@ -1,6 +1,6 @@
 -- What there is to do for a worker process; sql/routines/look_around.sql says more. Locks nothing.
 select
-  ready, misplaced, stage_in, others_due, time_in, sweep_in, rescue_in, near, processes,
+  ready, misplaced, stage_in, others_due, passed, time_in, sweep_in, rescue_in, near, processes,
   rescued_ago, leases, said, crons, callbacks, budgets
 from baton.look_around(
   %(lease)s::bigint,

@@ -7,6 +7,8 @@
 --   misplaced    whether one of them has jobs with a partition that it does not have, or without one
 --   stage_in     the next job of `queues` is due
 --   others_due   whether jobs of other queues are due; looked at only if `others` says so
+--   passed       how many entries of indexes of jobs were read for all this: those of an insert that is not
+--                committed, or of what was claimed while some old transaction is open, have to be walked over
 --   time_in      the next wait, or the deadline of a workflow, is over
 --   sweep_in     the oldest row of workflow_releases is `age` seconds old
 --   rescue_in    a lease is dead, unless it is renewed: it ends, or it is guarded, its lock is free and the
@@ -23,6 +25,7 @@ create or replace function baton.look_around(
   lease bigint, queues text[], hungry text[], workers text[], others boolean,
   age double precision, silence double precision, patience double precision, machine text,
   out ready text[], out misplaced boolean, out stage_in double precision, out others_due boolean,
+  out passed bigint,
   out time_in double precision, out sweep_in double precision, out rescue_in double precision,
   out near bigint[], out processes text[],
   out rescued_ago double precision, out leases text, out said text, out crons text,
@@ -35,7 +38,12 @@ as $$
 declare
   present timestamptz := clock_timestamp();
   here text;
+  probed regclass[] := array['baton.jobs_available', 'baton.jobs_partitions', 'baton.jobs_due'];
 begin
+  passed := -(
+    select sum(pg_stat_get_xact_tuples_returned(probe.index)) from unnest(probed) as probe (index)
+  );
+
   select held.node into here from baton.leases as held where held.id = lease;
 
   select
@@ -95,6 +103,10 @@ begin
     )
     into others_due;
   end if;
+
+  passed := passed + (
+    select sum(pg_stat_get_xact_tuples_returned(probe.index)) from unnest(probed) as probe (index)
+  );
 
   time_in := extract(epoch from least(
     (

@@ -2,13 +2,22 @@
 
 import subprocess
 import sys
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
+from unittest.mock import create_autospec
 
 import anyio
 import pytest
 
 from baton import Client, Job, Registry, Snooze, WaitForSignal, Workflow
+from baton.services.callbacks import Lease
+from baton.services.duty import Duty
+from baton.services.lookout import Lookout, Posts
 from baton.services.neighbours import this_process
+from baton.services.stager import Stager
+from baton.store.lookout import Found
+from baton.store.pools import Database
 from tests.services.test_node import all_final, finished, running, until
 from tests.support import connection, job, process, rows, value
 from tests.wire import counting
@@ -171,6 +180,50 @@ async def test_jobs_that_a_process_has_no_slot_for_are_not_looked_for(database: 
     assert counts[2] > counts[1] + 500
 
 
+@pytest.mark.parametrize(
+    ("state", "entries"), [("available", 500), ("scheduled", 1_000), ("completed", 0)]
+)
+async def test_a_look_tells_how_many_jobs_it_walked_over_without_seeing_them(
+    database: str, state: str, entries: int
+) -> None:
+    """What is due is looked for twice: in its own queues, and in those of others."""
+    insert = """
+      insert into baton.jobs (worker, state)
+      select 'tests.nothing', %s::baton.job_state from generate_series(1, 500)
+    """
+    look = """
+      select passed from baton.look_around(0, '{default}', '{default}', '{}', true, 1, 2, 2, null)
+    """
+    async with connection(database) as conn:
+        await conn.execute("begin")
+        await conn.execute(insert.encode(), [state])
+        assert await value(database, look) == entries
+
+
+async def test_jobs_are_left_alone_for_longer_when_the_way_to_them_was_long(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Each of many processes would walk over a large insert that is not committed, each second."""
+    asked: list[tuple[Sequence[str], Sequence[str]]] = []
+    clock = {"seconds": 1_000, "passed": 0}
+
+    async def look_around(_database: Database, **about: Any) -> Found:
+        await anyio.lowlevel.checkpoint()
+        asked.append((about["queues"], about["hungry"]))
+        assert about["queues"] or not about["others"]
+        return replace(NOTHING, passed=clock["passed"])
+
+    monkeypatch.setattr("baton.services.lookout.look_around", look_around)
+    monkeypatch.setattr("baton.services.lookout.monotonic", lambda: clock["seconds"])
+    lookout = _lookout(["default"])
+    looks = ((0, 500_000), (4, 0), (2, 10**9), (59, 0), (2, 0), (1, 0))
+    for later, passed in looks:
+        clock = {"seconds": clock["seconds"] + later, "passed": passed}
+        await lookout.look()
+    jobs, no_jobs = (["default"], ["default"]), ((), ())
+    assert asked == [jobs, no_jobs, jobs, no_jobs, jobs, jobs]
+
+
 async def test_a_look_writes_nothing(database: str) -> None:
     """Thousands of them a second must not cost transaction ids."""
     query = """
@@ -178,6 +231,41 @@ async def test_a_look_writes_nothing(database: str) -> None:
       from baton.look_around(0, '{default,other}', '{default}', '{a}', true, 1, 2, 0, null)
     """
     assert await value(database, query) is True
+
+
+NOTHING = Found(
+    ready=[],
+    misplaced=False,
+    stage_in=None,
+    others_due=False,
+    passed=0,
+    time_in=None,
+    sweep_in=None,
+    rescue_in=None,
+    near={},
+    rescued_ago=0.0,
+    leases="",
+    said="",
+    crons="",
+    callbacks=False,
+    budgets=False,
+)
+
+
+def _lookout(queues: Sequence[str]) -> Lookout:
+    database = create_autospec(Database)
+    stager = Stager(database, served=lambda: queues, wake=lambda _: None)
+    duty = Duty("none", interval=3_600, perform=create_autospec(stager.look))
+    return Lookout(
+        database,
+        create_autospec(Lease, lease=1),
+        Posts(stager, *[duty] * 7),
+        served=lambda: queues,
+        hungry=lambda: queues,
+        listeners=list,
+        wake=lambda _: None,
+        poll_interval=1.0,
+    )
 
 
 async def _nothing(_job: Job) -> Snooze | None:
