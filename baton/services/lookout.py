@@ -93,14 +93,15 @@ class Lookout:
             DatabaseError: the database refused or is away.
         """
         before, posts = self._before, self._posts
-        jobs = monotonic() >= self._rests_until
+        rested = monotonic() >= self._rests_until
+        others = rested and posts.staging.spares
         found = await look_around(
             self._database,
             lease=self._lease.lease,
-            queues=self._served() if jobs else (),
-            hungry=self._hungry() if jobs and self._polls() else (),
+            queues=self._served() if rested else (),
+            hungry=self._hungry() if rested and self._polls() else (),
             workers=self._listeners(),
-            others=jobs and posts.staging.spares,
+            others=others,
             age=AGE,
             silence=SILENCE,
             # a new process may come because another one died a moment ago
@@ -108,7 +109,7 @@ class Lookout:
             machine=this_machine(),
         )
         self._before = found
-        if jobs:
+        if rested:
             self._rests_until = monotonic() + min(found.passed * PASSING, LONGEST_REST)
         for queue in found.ready:
             self._wake(queue)
@@ -121,7 +122,7 @@ class Lookout:
         ):
             if seconds is not None:
                 duty.wake_in(seconds)
-        if jobs and not found.others_due:
+        if others and not found.others_due:
             posts.staging.spare()
         for duty, has_work in (
             (posts.rescuing, found.rescued_ago > RESCUE_REST),

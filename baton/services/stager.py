@@ -46,9 +46,8 @@ class Stager:
         return monotonic() >= self._spare_at
 
     def spare(self) -> None:
-        """Leave those queues alone for a while: nothing of them is due."""
-        if self.spares:
-            self._spare_at = monotonic() + SPARE_PAUSE
+        """Leave those queues alone for a while: somebody has just looked at them."""
+        self._spare_at = monotonic() + SPARE_PAUSE
 
     async def look(self) -> float | None:
         """Look once; return the seconds until the next job is due.
@@ -60,7 +59,7 @@ class Stager:
         params = {"most": BATCH, "queues": list(self._served()), "spare": spare}
         [(ready, next_in)] = await self._database.run("jobs_stage", params)
         if spare:
-            self._spare_at = monotonic() + SPARE_PAUSE
+            self.spare()
         for queue in ready:
             self._wake(queue)
         return None if next_in is None else float(next_in)

@@ -95,7 +95,7 @@ async def look_around(
         misplaced=bool(misplaced),
         stage_in=_seconds(stage_in),
         others_due=others_due,
-        passed=int(passed),
+        passed=passed,
         time_in=_seconds(time_in),
         sweep_in=_seconds(sweep_in),
         rescue_in=_seconds(rescue_in),

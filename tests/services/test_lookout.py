@@ -4,6 +4,7 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
+from types import SimpleNamespace
 from typing import Any
 from unittest.mock import create_autospec
 
@@ -11,14 +12,13 @@ import anyio
 import pytest
 
 from baton import Client, Job, Registry, Snooze, WaitForSignal, Workflow
-from baton.services.callbacks import Lease
-from baton.services.duty import Duty
 from baton.services.lookout import Lookout, Posts
 from baton.services.neighbours import this_process
 from baton.services.stager import Stager
 from baton.store.lookout import Found
 from baton.store.pools import Database
 from tests.services.test_node import all_final, finished, running, until
+from tests.services.test_producer import Lease
 from tests.support import connection, job, process, rows, value
 from tests.wire import counting
 
@@ -205,20 +205,21 @@ async def test_jobs_are_left_alone_for_longer_when_the_way_to_them_was_long(
 ) -> None:
     """Each of many processes would walk over a large insert that is not committed, each second."""
     asked: list[tuple[Sequence[str], Sequence[str]]] = []
-    clock = {"seconds": 1_000, "passed": 0}
+    server = SimpleNamespace(time=1_000, passed=0)
 
     async def look_around(_database: Database, **about: Any) -> Found:
         await anyio.lowlevel.checkpoint()
         asked.append((about["queues"], about["hungry"]))
         assert about["queues"] or not about["others"]
-        return replace(NOTHING, passed=clock["passed"])
+        return replace(NOTHING, passed=server.passed)
 
     monkeypatch.setattr("baton.services.lookout.look_around", look_around)
-    monkeypatch.setattr("baton.services.lookout.monotonic", lambda: clock["seconds"])
+    monkeypatch.setattr("baton.services.lookout.monotonic", lambda: server.time)
     lookout = _lookout(["default"])
     looks = ((0, 500_000), (4, 0), (2, 10**9), (59, 0), (2, 0), (1, 0))
     for later, passed in looks:
-        clock = {"seconds": clock["seconds"] + later, "passed": passed}
+        server.time += later
+        server.passed = passed
         await lookout.look()
     jobs, no_jobs = (["default"], ["default"]), ((), ())
     assert asked == [jobs, no_jobs, jobs, no_jobs, jobs, jobs]
@@ -255,11 +256,10 @@ NOTHING = Found(
 def _lookout(queues: Sequence[str]) -> Lookout:
     database = create_autospec(Database)
     stager = Stager(database, served=lambda: queues, wake=lambda _: None)
-    duty = Duty("none", interval=3_600, perform=create_autospec(stager.look))
     return Lookout(
         database,
-        create_autospec(Lease, lease=1),
-        Posts(stager, *[duty] * 7),
+        Lease(),
+        Posts(stager, *[stager.duty] * 7),
         served=lambda: queues,
         hungry=lambda: queues,
         listeners=list,
